@@ -1,0 +1,135 @@
+"""What a backend is: a namespace, a device, two ways across, and one verb that runs an epoch."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+Array = Any
+"""An array of any library: the namespace `xp` that belongs to it is handed in beside it."""
+
+Tree = Any
+"""An array, None, or a tuple of trees."""
+
+Step = Callable[[Tree, Tree, Tree], tuple[Tree, Array]]
+
+
+class BackendUnavailableError(RuntimeError):
+    """The backend cannot be used on this machine; the message says why and what would mend it."""
+
+
+class Namespace:
+    """An array namespace in which some functions are replaced.
+
+    Names that are not replaced are looked up in `module` once and kept.
+    """
+
+    def __init__(self, module: Any, **replacements: Any) -> None:
+        self._module = module
+        self.__dict__.update(replacements)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._module, name)
+        self.__dict__[name] = value
+        return value
+
+
+class Backend(ABC):
+    """One array library on one device.
+
+    Attributes
+    ----------
+    name : str
+        The name that `backend=` takes.
+    xp : Namespace
+        The array-API namespace that is handed down to layers, losses and optimizers.
+        Its creation functions allocate on `device`.
+    device : object
+        The library's own device object.
+    """
+
+    name: ClassVar[str]
+    remedy: ClassVar[str]
+
+    xp: Namespace
+    device: Any
+
+    @abstractmethod
+    def __init__(self, device: Any = None) -> None:
+        """Use that device, or the library's default one."""
+
+    @classmethod
+    @abstractmethod
+    def version(cls) -> str:
+        """Return the library's version; import it, or raise BackendUnavailableError."""
+
+    @staticmethod
+    @abstractmethod
+    def owns(value: Any) -> bool:
+        """Return whether `value` is an array of this library, without importing the library."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, array: Array) -> Backend:
+        """Return the backend on the device where `array` lies."""
+
+    @abstractmethod
+    def asarray(self, value: Any, dtype: str | None = None) -> Array:
+        """Bring a host array, or an array of this library, to the device."""
+
+    @abstractmethod
+    def to_host(self, array: Array) -> np.ndarray:
+        """Return the array as a NumPy array."""
+
+    def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which arrays of `dtype` are made and used."""
+        return contextlib.nullcontext()
+
+    def dtype(self, name: str) -> Any:
+        """Return the library's dtype object of that name, or say that the device lacks it."""
+        try:
+            dtype = getattr(self.xp, name)
+            self.xp.zeros((1,), dtype=dtype)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"dtype={name!r}: {self} has no such type ({error}). Pass dtype='float32'."
+            ) from error
+        return dtype
+
+    def scan(self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree) -> tuple[Tree, Any]:
+        """Run `step` once for each row of `xs` and return the last state and all results.
+
+        Parameters
+        ----------
+        step : callable
+            ``step(state, x, data) -> (state, y)``, a pure function of arrays.
+        state : tree
+            What a step hands to the next.
+        xs : tuple of arrays of shape (steps, ...)
+            Step i sees the i-th row of each.
+        data : tree
+            What all steps see alike.
+
+        Returns
+        -------
+        state : tree
+        ys : array of shape (steps, ...)
+            The results of all steps, on the device: nothing is read back here.
+        """
+        ys = []
+        for i in range(xs[0].shape[0]):
+            state, y = step(state, tuple(x[i, ...] for x in xs), data)
+            ys.append(y)
+        return state, self.xp.stack(ys)
+
+    @property
+    def device_name(self) -> str:
+        """The device as `device=` takes it."""
+        return str(self.device)
+
+    def __repr__(self) -> str:
+        return f"{self.name} on {self.device_name}"

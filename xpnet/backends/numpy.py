@@ -1,0 +1,59 @@
+"""NumPy on the CPU: the reference."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+
+from .base import Array, Backend, Namespace
+
+
+def _sum(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _max(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _take(x: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndarray:
+    return x.take(indices, axis=axis)
+
+
+class NumPy(Backend):
+    """NumPy; reductions and `take` skip NumPy's Python layer, twice as fast on small arrays."""
+
+    name = "numpy"
+    remedy = "pip install numpy"
+
+    def __init__(self, device: Any = None) -> None:
+        if device not in (None, "cpu"):
+            raise ValueError(f"device={device!r}: backend='numpy' has only 'cpu'.")
+        import array_api_compat.numpy as compat
+
+        self.device = "cpu"
+        self.xp = Namespace(compat, sum=_sum, max=_max, take=_take)
+
+    @classmethod
+    def version(cls) -> str:
+        return np.__version__
+
+    @staticmethod
+    def owns(value: Any) -> bool:
+        return isinstance(value, np.ndarray | np.generic)
+
+    @classmethod
+    def of(cls, array: Array) -> Backend:
+        return cls()
+
+    def asarray(self, value: Any, dtype: str | None = None) -> np.ndarray:
+        return np.asarray(value, dtype=dtype)
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return np.asarray(array)
+
+    def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
+        # The other libraries overflow silently; a run that diverges is reported by the trainer.
+        return np.errstate(all="ignore")

@@ -1,0 +1,70 @@
+"""PyTorch: run eagerly, without its autograd."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import Any
+
+import numpy as np
+
+from .base import Array, Backend, BackendUnavailableError, Namespace
+
+_CREATORS = ("arange", "asarray", "empty", "full", "linspace", "ones", "zeros")
+
+
+class Torch(Backend):
+    """PyTorch tensors on any of its devices."""
+
+    name = "torch"
+    remedy = "pip install torch"
+
+    def __init__(self, device: Any = None) -> None:
+        self.version()
+        import array_api_compat.torch as compat
+        import torch
+
+        try:
+            self.device = torch.device("cpu" if device is None else device)
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"device={device!r}: PyTorch cannot use it ({reason}).") from error
+        bound = {n: functools.partial(getattr(compat, n), device=self.device) for n in _CREATORS}
+        self.xp = Namespace(compat, **bound)
+
+    @classmethod
+    def version(cls) -> str:
+        try:
+            import torch
+        except ImportError as error:
+            raise BackendUnavailableError("the package torch is missing") from error
+        return str(torch.__version__)
+
+    @staticmethod
+    def owns(value: Any) -> bool:
+        from array_api_compat import is_torch_array
+
+        return is_torch_array(value)
+
+    @classmethod
+    def of(cls, array: Array) -> Backend:
+        return cls(array.device)
+
+    def asarray(self, value: Any, dtype: str | None = None) -> Array:
+        import torch
+
+        target = None if dtype is None else getattr(torch, dtype)
+        if not self.owns(value):
+            value = np.asarray(value)
+            if not value.flags.writeable or min(value.strides, default=0) < 0:
+                value = value.copy()
+        return torch.as_tensor(value, dtype=target, device=self.device).detach()
+
+    def to_host(self, array: Array) -> np.ndarray:
+        return np.asarray(array.detach().cpu())
+
+    def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
+        import torch
+
+        return torch.no_grad()

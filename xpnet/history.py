@@ -1,0 +1,80 @@
+"""What a run leaves behind: curves of losses and scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["History"]
+
+
+def _plain(entry: Any) -> Any:
+    return float(entry) if np.ndim(entry) == 0 else np.asarray(entry)
+
+
+@dataclass
+class History:
+    """Curves of a training run; of a stack, each entry is an array of shape (models,).
+
+    Attributes
+    ----------
+    losses : list
+        Training loss of each epoch: the weighted mean of the recorded losses of all its steps,
+        plus the penalty after its last update, divided by the sum of the sample weights.
+    val_losses : list
+        Validation loss after each epoch, its penalty divided in the same way.
+    scores, val_scores : list
+        Accuracy (classification) or R² (regression) after each epoch.
+    step_losses : list
+        Mean loss of each batch, where `fit` was asked to keep them.
+    seconds : list
+        Wall time of each epoch, evaluation included.
+
+    Examples
+    --------
+    >>> History(losses=[0.7, 0.6]).n_epochs
+    2
+    """
+
+    losses: list = field(default_factory=list)
+    val_losses: list = field(default_factory=list)
+    scores: list = field(default_factory=list)
+    val_scores: list = field(default_factory=list)
+    step_losses: list = field(default_factory=list)
+    seconds: list = field(default_factory=list)
+
+    @property
+    def n_epochs(self) -> int:
+        """How many epochs were run."""
+        return len(self.losses)
+
+    @property
+    def monitored(self) -> list:
+        """The curve that plateaus are looked for in: validation losses if there are any."""
+        return self.val_losses or self.losses
+
+    def append(self, **entries: Any) -> None:
+        """Add an epoch's entries, by the curves' names; None adds nothing."""
+        for name, entry in entries.items():
+            if entry is not None:
+                getattr(self, name).append(_plain(entry))
+
+    def model(self, index: int) -> History:
+        """Return the curves of one model of a stack.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> History(losses=[np.array([0.7, 0.9])]).model(1).losses
+        [0.9]
+        """
+        return History(
+            **{
+                name: [float(np.atleast_1d(entry)[index]) for entry in curve]
+                for name, curve in vars(self).items()
+                if name != "seconds"
+            },
+            seconds=list(self.seconds),
+        )

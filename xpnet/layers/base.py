@@ -1,0 +1,82 @@
+"""What a layer is: shapes, and three pure functions of arrays."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backends import Array, Namespace
+
+
+class Parameter(NamedTuple):
+    """One parameter of a layer.
+
+    Attributes
+    ----------
+    name : str
+        'W' or 'b'; the network numbers them: W1, b1, W2 …
+    shape : tuple of int
+        Its shape for one net.
+    penalized : bool
+        Whether L1 and L2 penalties apply: true of weights, not of biases.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    penalized: bool
+
+
+class Noise(NamedTuple):
+    """What makes a training pass random; None stands for inference.
+
+    Attributes
+    ----------
+    seed : int32 array of shape (1, 1) or (models, 1, 1)
+    step : int32 array of shape ()
+    layer : int
+    """
+
+    seed: Array
+    step: Array
+    layer: int = 0
+
+
+class Layer:
+    """A layer without parameters; `Dense` has some.
+
+    Subclasses are frozen dataclasses: their fields say all about them. They hold no arrays.
+    Inputs have shape (..., batch, features), parameters the shapes of `parameters` behind the
+    same leading axes, which are models.
+    """
+
+    n_features_in: int | None = None
+    """How many features come in; None if the layer takes any number."""
+
+    n_outputs: int | None = None
+    """How many features go out; None if as many as come in."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What is learned, in the order in which it lies in the flat vector."""
+        return ()
+
+    def initialize(self, rng: np.random.RandomState) -> tuple[np.ndarray, ...]:
+        """Draw the initial parameters on the host, in the order of `parameters`."""
+        return ()
+
+    def forward(
+        self, xp: Namespace, parameters: tuple[Array, ...], x: Array, noise: Noise | None
+    ) -> tuple[Array, Any]:
+        """Return the output and whatever the backward pass needs of it."""
+        raise NotImplementedError
+
+    def parameter_gradients(self, xp: Namespace, cache: Any, gradient: Array) -> tuple[Array, ...]:
+        """Return the loss's gradient in each parameter, given that in the output."""
+        return ()
+
+    def input_gradient(
+        self, xp: Namespace, parameters: tuple[Array, ...], cache: Any, gradient: Array
+    ) -> Array:
+        """Return the loss's gradient in the input, given that in the output."""
+        raise NotImplementedError

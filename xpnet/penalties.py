@@ -1,0 +1,75 @@
+"""L1 and L2 penalties, and the mask that spares the biases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import functions, validation
+from .backends import Array, Namespace
+from .layers import Layer
+
+__all__ = ["Penalty", "mask"]
+
+
+@dataclass(frozen=True, eq=False)
+class Penalty:
+    r"""L1 and L2 penalty of the weights, ``l1 * sum|w| + l2 / 2 * sum w**2``.
+
+    The trainer divides it by the number of samples of the batch (the sum of their weights), as
+    the tutorials and scikit-learn do: its strength depends on the batch size.
+
+    Parameters
+    ----------
+    l1, l2 : float or array of shape (models, 1), default 0
+
+    Examples
+    --------
+    >>> from xpnet import Penalty
+    >>> Penalty(l2=0.01)
+    Penalty(l1=0.0, l2=0.01)
+    """
+
+    l1: Any = 0.0
+    l2: Any = 0.0
+
+    def __post_init__(self):
+        for name in ("l1", "l2"):
+            checked = validation.check_hyperparameter(name, getattr(self, name))
+            object.__setattr__(self, name, checked)
+
+    def __bool__(self) -> bool:
+        return bool(np.any(self.l1) or np.any(self.l2))
+
+    def coefficients(self) -> dict[str, Any]:
+        """Return the strengths that are in use, for the table of coefficients."""
+        return {name: getattr(self, name) for name in ("l1", "l2") if np.any(getattr(self, name))}
+
+    def gradient(self, xp: Namespace, params: Array, mask: Array, c: dict[str, Array]) -> Array:
+        """Return ``(l1 * sign(w) + l2 * w)`` of the weights and zeros for the biases."""
+        terms = []
+        if "l1" in c:
+            terms.append(c["l1"] * functions.sign(params, xp=xp))
+        if "l2" in c:
+            terms.append(c["l2"] * params)
+        return sum(terms[1:], start=terms[0]) * mask
+
+    def value(self, xp: Namespace, params: Array, mask: Array, c: dict[str, Array]) -> Array:
+        """Return the penalty of each model, of shape (..., 1)."""
+        weights = params * mask
+        terms = []
+        if "l1" in c:
+            terms.append(c["l1"] * xp.sum(xp.abs(weights), axis=-1, keepdims=True))
+        if "l2" in c:
+            terms.append(c["l2"] / 2.0 * xp.sum(weights * weights, axis=-1, keepdims=True))
+        return sum(terms[1:], start=terms[0])
+
+
+def mask(layers: tuple[Layer, ...]) -> np.ndarray:
+    """Return ones for the weights and zeros for the biases, in the flat vector's order."""
+    parts = [
+        np.full(int(np.prod(p.shape)), float(p.penalized)) for la in layers for p in la.parameters
+    ]
+    return np.concatenate(parts)

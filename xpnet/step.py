@@ -1,0 +1,193 @@
+"""The training step: a pure function of arrays, in two halves.
+
+Nothing here reads a number back to the host, changes an array in place or branches on data, so
+that a backend may loop over the step, compile it, or record and replay it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import functions
+from .backends import Array, Namespace, Step
+from .layers import Noise
+from .losses import Loss
+from .network import Network
+from .optimizers import Optimizer, Schedule, clip_by_norm
+from .penalties import Penalty
+
+__all__ = ["Data", "Problem", "coefficient_table", "gradients", "make_step", "update"]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is minimised, and by which rule.
+
+    Attributes
+    ----------
+    network : Network
+    loss : Loss
+    optimizer : Optimizer
+    penalty : Penalty
+    max_norm : float, array of shape (models, 1) or None
+        The gradient's largest norm.
+    """
+
+    network: Network
+    loss: Loss
+    optimizer: Optimizer
+    penalty: Penalty
+    max_norm: Any = None
+
+
+class Data(NamedTuple):
+    """What all steps see alike, on the device.
+
+    Attributes
+    ----------
+    x : array of shape (samples, features)
+        Floats, or 8-bit pixels.
+    t : array
+        Targets as `Loss.prepare` returns them.
+    weights : array of shape (samples,) or None
+    mask : array of shape (n_params,) or None
+        Which parameters a penalty acts on; None without one.
+    seed : int32 array of shape (1, 1) or (models, 1, 1), or None
+        Dropout's seed; None without dropout.
+    """
+
+    x: Array
+    t: Array
+    weights: Array | None
+    mask: Array | None
+    seed: Array | None
+
+
+def gradients(
+    problem: Problem, xp: Namespace, params: Array, batch: Data, c: dict[str, Array], noise: Any
+) -> tuple[Array, Array]:
+    """Return the sum of the batch's losses, and the gradient of its mean with the penalty's.
+
+    The order of operations is the tutorials': each of the two terms is divided last.
+    """
+    loss_sum, gradient = problem.network.loss_and_gradient(
+        xp, params, batch.x, batch.t, problem.loss, batch.weights, noise
+    )
+    total: Any = batch.x.shape[-2]
+    if batch.weights is not None:
+        # A batch whose weights are all zero has a gradient of zero, not 0 / 0.
+        tiny = float(xp.finfo(params.dtype).smallest_normal)
+        total = xp.maximum(xp.sum(batch.weights, axis=-1, keepdims=True), tiny)
+    gradient = gradient / total
+    if problem.penalty:
+        gradient = gradient + problem.penalty.gradient(xp, params, batch.mask, c) / total
+    return loss_sum, gradient
+
+
+def update(
+    problem: Problem,
+    xp: Namespace,
+    params: Array,
+    gradient: Array,
+    state: tuple[Array, ...],
+    c: dict[str, Array],
+) -> tuple[Array, tuple[Array, ...]]:
+    """Return the new parameters and optimizer state."""
+    if problem.max_norm is not None:
+        gradient = clip_by_norm(xp, gradient, c["max_norm"])
+    return problem.optimizer.rule(xp, params, gradient, state, c)
+
+
+def make_step(problem: Problem, xp: Namespace, *, record: str = "before") -> Step:
+    """Return ``step((params, state), (rows, coefficients, *counter), data)``.
+
+    Parameters
+    ----------
+    problem : Problem
+    xp : namespace of the backend
+    record : {'before', 'after'}
+        Which loss of the batch a step returns: before or after its update.
+    """
+    names = coefficient_names(problem)
+
+    def step(carry: Any, x: Any, data: Data) -> Any:
+        params, state = carry
+        rows, coefficients, *counter = x
+        c = {name: coefficients[k, ...] for k, name in enumerate(names)}
+        noise = Noise(data.seed, counter[0]) if counter else None
+        batch = gather(xp, data, rows, params.dtype)
+        loss_sum, gradient = gradients(problem, xp, params, batch, c, noise)
+        params, state = update(problem, xp, params, gradient, state, c)
+        if record == "after":
+            loss_sum = batch_loss(problem, xp, params, batch)
+        return (params, state), loss_sum
+
+    return step
+
+
+def gather(xp: Namespace, data: Data, rows: Array, dtype: Any) -> Data:
+    """Return the rows of a batch, or of each model's batch where `rows` is (models, batch)."""
+
+    def take(array: Array) -> Array:
+        if rows.ndim == 1:
+            return xp.take(array, rows, axis=0)
+        flat = xp.take(array, xp.reshape(rows, (-1,)), axis=0)
+        return xp.reshape(flat, tuple(rows.shape) + tuple(array.shape[1:]))
+
+    return data._replace(
+        x=functions.as_floats(take(data.x), dtype, xp=xp),
+        t=take(data.t),
+        weights=None if data.weights is None else take(data.weights),
+    )
+
+
+def batch_loss(problem: Problem, xp: Namespace, params: Array, batch: Data) -> Array:
+    """Return the sum of the batch's losses, dropout left out."""
+    logits = problem.network.forward(xp, params, batch.x)
+    losses = problem.loss.samples(xp, logits, batch.t)
+    return xp.sum(losses if batch.weights is None else losses * batch.weights, axis=-1)
+
+
+def _coefficients(
+    problem: Problem, steps: np.ndarray, epoch: int, curve: Any
+) -> dict[str, np.ndarray]:
+    rate = problem.optimizer.learning_rate
+    if isinstance(rate, Schedule):
+        rates = rate.rates(steps, epoch, curve)
+    else:
+        rates = np.asarray(rate) * np.ones((len(steps), 1, 1))
+    t = (steps + 1.0)[:, None, None]
+    c = problem.optimizer.coefficients(t, rates) | problem.penalty.coefficients()
+    return c if problem.max_norm is None else c | {"max_norm": problem.max_norm}
+
+
+def coefficient_names(problem: Problem) -> tuple[str, ...]:
+    """Return the names of the coefficients, in the table's order."""
+    return tuple(_coefficients(problem, np.arange(1), 0, ()))
+
+
+def coefficient_table(
+    problem: Problem, first: int, n_steps: int, epoch: int, curve: Any = ()
+) -> np.ndarray:
+    """Return all that varies by step, for the steps of an epoch.
+
+    Parameters
+    ----------
+    problem : Problem
+    first : int
+        Number of the first step, from 0.
+    n_steps : int
+    epoch : int
+    curve : sequence
+        The monitored losses so far.
+
+    Returns
+    -------
+    float64 array of shape (steps, coefficients) or (steps, coefficients, models, 1)
+    """
+    c = _coefficients(problem, np.arange(first, first + n_steps), epoch, curve)
+    table = np.stack(np.broadcast_arrays(*c.values()), axis=1)
+    return table[:, :, 0, 0] if table.shape[2] == 1 else table

@@ -1,0 +1,410 @@
+"""The trainer: checks what comes in, brings it to the backend, runs the epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import backends, penalties, validation
+from .backends import Array, Backend, Step
+from .batches import SAMPLINGS, Batches
+from .evaluation import evaluate, network_logits, penalty_value
+from .history import History
+from .inputs import Samples, bring_features, bring_samples, float_dtype
+from .layers import Dropout
+from .losses import LOSSES, Loss
+from .network import Network
+from .optimizers import OPTIMIZERS, SGD, Optimizer, Schedule
+from .penalties import Penalty
+from .progress import progress_bar
+from .step import Problem, make_step
+from .training import Run, TrainState
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """Trains a network on any backend.
+
+    Parameters
+    ----------
+    network : Network
+    loss : Loss or str
+        Such as ``SoftmaxCrossEntropy()``, or ``"softmax_cross_entropy"``.
+    optimizer : Optimizer or str, default SGD()
+    penalty : Penalty, optional
+        L1 and L2 penalties of the weights.
+    max_norm : float or array of shape (models, 1), optional
+        Longer gradients are scaled down to this norm.
+    backend : {'numpy', 'cupy', 'jax', 'torch', 'array_api_strict', 'auto'}, optional
+        'auto' is CuPy where it is usable, else NumPy. None follows the arrays that come in.
+    device : str or device object, optional
+        A device of the backend; by default the arrays' own, or the backend's default one.
+    dtype : {'float32', 'float64'}, optional
+        By default the type of x; float32 for integers.
+    random_state : int, RandomState, None, or a sequence of these
+        Where initial weights and orders of batches come from. A sequence trains one model for
+        each entry.
+
+    Attributes
+    ----------
+    state_ : TrainState
+        The state after the last epoch.
+    history_ : History
+        The curves of the last `fit`.
+
+    Notes
+    -----
+    A stack of models is trained in one pass where hyperparameters have shape (models, 1), where
+    `random_state` is a sequence, or where the parameters handed to `initialize` have shape
+    (models, n_params). On NumPy each model of a stack equals its own run bit for bit.
+
+    8-bit unsigned integers are read as pixels: they stay 8-bit in memory, and each batch is
+    scaled from 0..255 to [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet import Adam, BinaryCrossEntropy, Dense, Network, Tanh, Trainer
+    >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> t = np.array([0, 1, 1, 0])
+    >>> net = Network([Dense(2, 8), Tanh(), Dense(8, 1)])
+    >>> trainer = Trainer(net, BinaryCrossEntropy(), Adam(0.05), random_state=0)
+    >>> history = trainer.fit(x, t, epochs=100, batch_size=None)
+    >>> trainer.predict(x).round().ravel()
+    array([0., 1., 1., 0.])
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss | str,
+        optimizer: Optimizer | str | None = None,
+        *,
+        penalty: Penalty | None = None,
+        max_norm: Any = None,
+        backend: str | None = None,
+        device: Any = None,
+        dtype: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        if not isinstance(network, Network):
+            raise TypeError(
+                f"network={network!r} must be a Network of layers, such as Dense(2, 1)."
+            )
+        if penalty is not None and not isinstance(penalty, Penalty):
+            raise TypeError(f"penalty={penalty!r} must be a Penalty, such as Penalty(l2=0.01).")
+        if max_norm is not None:
+            max_norm = validation.check_hyperparameter("max_norm", max_norm, open_low=True)
+        optimizer = SGD() if optimizer is None else optimizer
+        self.problem = Problem(
+            network,
+            _component("loss", loss, Loss, LOSSES),
+            _component("optimizer", optimizer, Optimizer, OPTIMIZERS),
+            Penalty() if penalty is None else penalty,
+            max_norm,
+        )
+        self.backend = None if backend is None else backends.check_name(backend)
+        self.device = device
+        self.dtype = None if dtype is None else validation.check_float_dtype("dtype", dtype)
+        self.random_state = random_state
+        self._seeds = _model_seeds(random_state)
+        self._n_models = _count_models(self.problem, self._seeds)
+        self._steps: dict[tuple[str, ...], Step] = {}
+
+    def __repr__(self) -> str:
+        p = self.problem
+        return (
+            f"Trainer({p.network!r}, {p.loss!r}, {p.optimizer!r}, penalty={p.penalty!r}, "
+            f"max_norm={p.max_norm!r}, backend={self.backend!r}, device={self.device!r}, "
+            f"dtype={self.dtype!r}, random_state={self.random_state!r})"
+        )
+
+    def initialize(self, params: Any = None) -> TrainState:
+        """Return the state before the first step, on the host in float64.
+
+        Parameters
+        ----------
+        params : array of shape (n_params,) or (models, n_params), optional
+            Initial parameters; drawn from `random_state` if None.
+
+        Returns
+        -------
+        TrainState
+            To be handed to `fit`.
+        """
+        network = self.problem.network
+        seeds = [self.random_state] if self._seeds is None else self._seeds
+        generators = tuple(validation.check_random_state("random_state", s) for s in seeds)
+        if params is None:
+            drawn = [network.initialize(rng) for rng in generators]
+            params = drawn[0] if self._seeds is None else np.stack(drawn)
+        params = self._check_params(params)
+        seed = None
+        if any(isinstance(layer, Dropout) for layer in network.layers):
+            bits = np.array([rng.randint(2**31, dtype=np.int64) for rng in generators])
+            seed = bits.astype(np.int32).reshape((1, 1) if self._seeds is None else (-1, 1, 1))
+        moments = tuple(np.zeros(params.shape) for _ in self.problem.optimizer.state_names)
+        return TrainState(params, moments, 0, 0, generators, seed)
+
+    def _check_params(self, params: Any) -> np.ndarray:
+        n_params, n_models = self.problem.network.n_params, self._n_models
+        params = validation.check_numeric("params", backends.to_host(params)).astype(np.float64)
+        if params.ndim not in (1, 2) or params.shape[-1] != n_params:
+            raise ValueError(
+                f"params has shape {params.shape}; ({n_params},) or (models, {n_params}) is needed."
+            )
+        if n_models is not None and params.ndim == 1:
+            params = np.repeat(params[None, :], n_models, axis=0)
+        if n_models is not None and params.shape[0] != n_models:
+            raise ValueError(
+                f"params holds {params.shape[0]} models, but the hyperparameters {n_models}."
+            )
+        return params
+
+    def fit(
+        self,
+        x: Any,
+        t: Any,
+        *,
+        epochs: int | None = None,
+        iterations: int | None = None,
+        batch_size: int | None = 32,
+        sampling: str | Batches = "shuffle",
+        sample_weight: Any = None,
+        validation_data: tuple[Any, Any] | None = None,
+        train_score: bool = False,
+        step_losses: str | None = None,
+        state: TrainState | None = None,
+        progress: bool | str = False,
+        on_epoch: Callable[[History], Any] | None = None,
+    ) -> History:
+        """Train, and return the curves.
+
+        Parameters
+        ----------
+        x : array of shape (samples, features)
+            NumPy, pandas, lists, or an array of the backend's library.
+        t : array
+            Targets: classes of shape (samples,), or rows of shape (samples, outputs).
+        epochs : int, default 10
+            How many passes, unless `iterations` is given.
+        iterations : int, optional
+            How many steps; the last epoch ends early where they are not whole epochs.
+        batch_size : int or None, default 32
+            None is all samples. The last batch may be smaller.
+        sampling : {'shuffle', 'replacement', 'sequential'} or Batches
+            A Batches object brings its own batch size. An epoch with replacement is
+            ``ceil(samples / batch_size)`` steps.
+        sample_weight : array of shape (samples,), optional
+        validation_data : tuple (x, t), optional
+        train_score : bool, default False
+            Whether the training set is scored after each epoch too.
+        step_losses : {'before', 'after'}, optional
+            Keeps each batch's loss, before or after its update; with 'after' the epochs' losses
+            are means of those.
+        state : TrainState, optional
+            Goes on from there: `initialize`'s, or an earlier run's `state_`. The state handed in
+            is left as it is.
+        progress : bool or str, default False
+            A progress bar, with that text before it.
+        on_epoch : callable, optional
+            Called with the history after each epoch.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError, TypeError
+            The data or the options do not fit; nothing was trained.
+        FloatingPointError
+            Training diverged.
+        """
+        limit = _check_lengths(epochs, iterations)
+        batches = _check_sampling(sampling, batch_size)
+        if step_losses is not None:
+            validation.check_choice("step_losses", step_losses, ["before", "after"])
+        xv, tv = _check_pair(validation_data)
+        backend = backends.get(self.backend, self.device, like=(x, t, xv, tv))
+        dtype = self.dtype or float_dtype(x)
+        with backend.session(dtype):
+            samples = self._bring(backend, dtype, x, t, sample_weight)
+            start = self._start(backend, dtype, state)
+            run = Run(
+                backend,
+                dtype,
+                self.problem,
+                self._step(backend, step_losses or "before"),
+                self._with_constants(backend, dtype, samples, start),
+                batches,
+                None if xv is None else self._bring(backend, dtype, xv, tv, prefix="validation_"),
+                train_score,
+                step_losses is not None,
+            )
+            return self._run(run, start, limit, progress, on_epoch)
+
+    def _run(
+        self,
+        run: Run,
+        state: TrainState,
+        limit: tuple[str, int],
+        progress: bool | str,
+        on_epoch: Callable[[History], Any] | None,
+    ) -> History:
+        unit, total = limit
+        self.state_, self.history_ = state, History()
+        with progress_bar(progress, total, unit) as advance:
+            left = total
+            while left > 0:
+                before = self.state_
+                max_steps = left if unit == "step" else None
+                self.state_ = run.epoch(before, self.history_, max_steps)
+                done = self.state_.step - before.step if unit == "step" else 1
+                left -= done
+                advance(done, self.history_)
+                if on_epoch is not None:
+                    on_epoch(self.history_)
+        return self.history_
+
+    def _bring(
+        self, backend: Backend, dtype: str, x: Any, t: Any, weights: Any = None, prefix: str = ""
+    ) -> Samples:
+        backend.dtype(dtype)
+        network, loss = self.problem.network, self.problem.loss
+        return bring_samples(backend, network, loss, dtype, x, t, weights, prefix)
+
+    def _start(self, backend: Backend, dtype: str, state: TrainState | None) -> TrainState:
+        if state is None:
+            state = self.initialize()
+        elif isinstance(state, TrainState):
+            self._check_params(state.params)
+            state = state.copied()
+        else:
+            raise TypeError(f"state={state!r} must be a TrainState, such as trainer.initialize().")
+        return state.moved(lambda a: backend.asarray(backends.to_host(a), dtype))
+
+    def _with_constants(
+        self, backend: Backend, dtype: str, samples: Samples, start: TrainState
+    ) -> Samples:
+        mask = seed = None
+        if self.problem.penalty:
+            mask = backend.asarray(penalties.mask(self.problem.network.layers), dtype)
+        if start.dropout_seed is not None:
+            seed = backend.asarray(start.dropout_seed)
+        return samples._replace(data=samples.data._replace(mask=mask, seed=seed))
+
+    def _step(self, backend: Backend, record: str) -> Step:
+        """Return the step, the same object each time: a backend may keep what it compiled."""
+        key = (backend.name, backend.device_name, record)
+        if key not in self._steps:
+            self._steps[key] = make_step(self.problem, backend.xp, record=record)
+        return self._steps[key]
+
+    def predict(self, x: Any) -> Any:
+        """Return the predictions: the loss's link applied to the logits.
+
+        Parameters
+        ----------
+        x : array of shape (samples, features)
+
+        Returns
+        -------
+        array of shape (samples, outputs) or (models, samples, outputs)
+            Probabilities for losses of classification. A NumPy array where x is host data, else
+            an array of x's library.
+        """
+        backend, dtype = self._trained(x)
+        with backend.session(dtype):
+            logits = self._logits(backend, dtype, x)
+            y = self.problem.loss.link(logits, xp=backend.xp)
+            return backend.to_host(y) if backends.owner(x) is None else y
+
+    def evaluate(self, x: Any, t: Any, sample_weight: Any = None) -> tuple[Any, Any]:
+        """Return the loss, penalty included, and the score of a data set.
+
+        Parameters
+        ----------
+        x, t, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        loss, score : float, or arrays of shape (models,)
+            The score is the accuracy, or R² for regression.
+        """
+        backend, dtype = self._trained(x)
+        with backend.session(dtype):
+            samples = self._bring(backend, dtype, x, t, sample_weight)
+            params = self._start(backend, dtype, self.state_).params
+            mask = backend.asarray(penalties.mask(self.problem.network.layers), dtype)
+            loss, score = evaluate(backend, self.problem, params, samples)
+            loss = loss + penalty_value(backend, self.problem, params, mask) / samples.total
+        return (float(loss), float(score)) if loss.ndim == 0 else (loss, score)
+
+    def _trained(self, x: Any) -> tuple[Backend, str]:
+        if not hasattr(self, "state_"):
+            raise RuntimeError("This Trainer is not trained yet. Call fit first.")
+        return backends.get(self.backend, self.device, like=(x,)), self.dtype or float_dtype(x)
+
+    def _logits(self, backend: Backend, dtype: str, x: Any) -> Array:
+        network = self.problem.network
+        features = bring_features(backend, x, network.n_features_in, dtype, "x")
+        return network_logits(
+            backend, network, self._start(backend, dtype, self.state_).params, features
+        )
+
+
+def _component(name: str, value: Any, base: type, known: Mapping[str, type]) -> Any:
+    if isinstance(value, str):
+        return known[validation.check_choice(name, value, known)]()
+    if isinstance(value, base):
+        return value
+    example = next(iter(known.values())).__name__
+    raise TypeError(f"{name}={value!r} must be a {base.__name__}, such as {example}(), or a name.")
+
+
+def _model_seeds(random_state: Any) -> list[Any] | None:
+    """Return the random states of the models, or None if one serves all."""
+    if not isinstance(random_state, Sequence | np.ndarray) or isinstance(random_state, str):
+        return None
+    if len(random_state) == 0:
+        raise ValueError("random_state is an empty sequence; one entry a model is needed.")
+    return list(random_state)
+
+
+def _count_models(problem: Problem, seeds: list[Any] | None) -> int | None:
+    rate = problem.optimizer.learning_rate
+    values = {"max_norm": problem.max_norm, **vars(problem.penalty), **vars(problem.optimizer)}
+    values["learning_rate"] = rate.learning_rate if isinstance(rate, Schedule) else rate
+    counts = {name: v.shape[0] for name, v in values.items() if np.ndim(v) == 2}
+    if seeds is not None:
+        counts["random_state"] = len(seeds)
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"The numbers of models disagree: {counts}.")
+    return next(iter(counts.values()), None)
+
+
+def _check_lengths(epochs: Any, iterations: Any) -> tuple[str, int]:
+    if epochs is not None and iterations is not None:
+        raise ValueError(f"epochs={epochs!r} and iterations={iterations!r}: pass only one of them.")
+    if iterations is not None:
+        return "step", validation.check_integer("iterations", iterations)
+    return "epoch", validation.check_integer("epochs", 10 if epochs is None else epochs)
+
+
+def _check_sampling(sampling: Any, batch_size: Any) -> Batches:
+    if isinstance(sampling, Batches):
+        return sampling
+    return SAMPLINGS[validation.check_choice("sampling", sampling, SAMPLINGS)](batch_size)
+
+
+def _check_pair(validation_data: Any) -> tuple[Any, Any]:
+    if validation_data is None:
+        return None, None
+    if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+        raise TypeError("validation_data must be a tuple (x, t).")
+    return validation_data[0], validation_data[1]
