@@ -144,9 +144,11 @@ def gather(xp: Namespace, data: Data, rows: Array, dtype: Any) -> Data:
     )
 
 
-def batch_loss(problem: Problem, xp: Namespace, params: Array, batch: Data) -> Array:
-    """Return the sum of the batch's losses, dropout left out."""
-    logits = problem.network.forward(xp, params, batch.x)
+def batch_loss(
+    problem: Problem, xp: Namespace, params: Array, batch: Data, noise: Noise | None = None
+) -> Array:
+    """Return the sum of the batch's losses, without dropout unless there is noise."""
+    logits = problem.network.forward(xp, params, batch.x, noise)
     losses = problem.loss.samples(xp, logits, batch.t)
     return xp.sum(losses if batch.weights is None else losses * batch.weights, axis=-1)
 

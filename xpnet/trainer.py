@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import backends, penalties, validation
+from . import backends, functions, penalties, validation
 from .backends import Array, Backend, Step
 from .batches import SAMPLINGS, Batches
 from .evaluation import evaluate, network_logits, penalty_value
@@ -143,7 +143,7 @@ class Trainer:
             params = drawn[0] if self._seeds is None else np.stack(drawn)
         params = self._check_params(params)
         seed = None
-        if any(isinstance(layer, Dropout) for layer in network.layers):
+        if self._drops:
             bits = np.array([rng.randint(2**31, dtype=np.int64) for rng in generators])
             seed = bits.astype(np.int32).reshape((1, 1) if self._seeds is None else (-1, 1, 1))
         moments = tuple(np.zeros(params.shape) for _ in self.problem.optimizer.state_names)
@@ -163,6 +163,21 @@ class Trainer:
                 f"params holds {params.shape[0]} models, but the hyperparameters {n_models}."
             )
         return params
+
+    def _check_state(self, state: TrainState) -> None:
+        params, names = self._check_params(state.params), self.problem.optimizer.state_names
+        shapes = [tuple(a.shape) for a in (state.params, *state.optimizer_state)]
+        if shapes != [params.shape] * (1 + len(names)):
+            raise ValueError(
+                f"state holds arrays of shape {shapes}; {1 + len(names)} of shape {params.shape} "
+                f"are needed: params{''.join(f', {name}' for name in names)}."
+            )
+        if state.dropout_seed is None and self._drops:
+            raise ValueError("state.dropout_seed is None, but the network has Dropout.")
+
+    @property
+    def _drops(self) -> bool:
+        return any(isinstance(layer, Dropout) for layer in self.problem.network.layers)
 
     def fit(
         self,
@@ -228,8 +243,11 @@ class Trainer:
         batches = _check_sampling(sampling, batch_size)
         if step_losses is not None:
             validation.check_choice("step_losses", step_losses, ["before", "after"])
-        xv, tv = _check_pair(validation_data)
-        backend = backends.get(self.backend, self.device, like=(x, t, xv, tv))
+        xv, tv = (None, None) if validation_data is None else _check_pair(validation_data)
+        if on_epoch is not None and not callable(on_epoch):
+            raise TypeError(f"on_epoch={on_epoch!r} must be callable, with the history.")
+        arrays = (x, t, sample_weight, xv, tv)
+        backend = backends.get(self.backend, self.device, like=arrays)
         dtype = self.dtype or float_dtype(x)
         with backend.session(dtype):
             samples = self._bring(backend, dtype, x, t, sample_weight)
@@ -241,7 +259,9 @@ class Trainer:
                 self._step(backend, step_losses or "before"),
                 self._with_constants(backend, dtype, samples, start),
                 batches,
-                None if xv is None else self._bring(backend, dtype, xv, tv, prefix="validation_"),
+                None
+                if validation_data is None
+                else self._bring(backend, dtype, xv, tv, prefix="validation_"),
                 train_score,
                 step_losses is not None,
             )
@@ -281,7 +301,7 @@ class Trainer:
         if state is None:
             state = self.initialize()
         elif isinstance(state, TrainState):
-            self._check_params(state.params)
+            self._check_state(state)
             state = state.copied()
         else:
             raise TypeError(f"state={state!r} must be a TrainState, such as trainer.initialize().")
@@ -317,10 +337,29 @@ class Trainer:
             Probabilities for losses of classification. A NumPy array where x is host data, else
             an array of x's library.
         """
+        return self._outputs(x, self.problem.loss.link)
+
+    def logits(self, x: Any) -> Any:
+        """Return the network's outputs as they are, without the loss's link.
+
+        Parameters
+        ----------
+        x : array of shape (samples, features)
+
+        Returns
+        -------
+        array of shape (samples, outputs) or (models, samples, outputs)
+            Of the same library as `predict`'s.
+        """
+        return self._outputs(x, functions.identity)
+
+    def _outputs(self, x: Any, link: Callable[..., Array]) -> Any:
         backend, dtype = self._trained(x)
+        network = self.problem.network
         with backend.session(dtype):
-            logits = self._logits(backend, dtype, x)
-            y = self.problem.loss.link(logits, xp=backend.xp)
+            features = bring_features(backend, x, network.n_features_in, dtype, "x")
+            params = self._start(backend, dtype, self.state_).params
+            y = link(network_logits(backend, network, params, features), xp=backend.xp)
             return backend.to_host(y) if backends.owner(x) is None else y
 
     def evaluate(self, x: Any, t: Any, sample_weight: Any = None) -> tuple[Any, Any]:
@@ -336,7 +375,7 @@ class Trainer:
         loss, score : float, or arrays of shape (models,)
             The score is the accuracy, or R² for regression.
         """
-        backend, dtype = self._trained(x)
+        backend, dtype = self._trained(x, t, sample_weight)
         with backend.session(dtype):
             samples = self._bring(backend, dtype, x, t, sample_weight)
             params = self._start(backend, dtype, self.state_).params
@@ -345,17 +384,12 @@ class Trainer:
             loss = loss + penalty_value(backend, self.problem, params, mask) / samples.total
         return (float(loss), float(score)) if loss.ndim == 0 else (loss, score)
 
-    def _trained(self, x: Any) -> tuple[Backend, str]:
+    def _trained(self, x: Any, *others: Any) -> tuple[Backend, str]:
         if not hasattr(self, "state_"):
             raise RuntimeError("This Trainer is not trained yet. Call fit first.")
-        return backends.get(self.backend, self.device, like=(x,)), self.dtype or float_dtype(x)
-
-    def _logits(self, backend: Backend, dtype: str, x: Any) -> Array:
-        network = self.problem.network
-        features = bring_features(backend, x, network.n_features_in, dtype, "x")
-        return network_logits(
-            backend, network, self._start(backend, dtype, self.state_).params, features
-        )
+        return backends.get(
+            self.backend, self.device, like=(x, *others)
+        ), self.dtype or float_dtype(x)
 
 
 def _component(name: str, value: Any, base: type, known: Mapping[str, type]) -> Any:
@@ -369,7 +403,7 @@ def _component(name: str, value: Any, base: type, known: Mapping[str, type]) -> 
 
 def _model_seeds(random_state: Any) -> list[Any] | None:
     """Return the random states of the models, or None if one serves all."""
-    if not isinstance(random_state, Sequence | np.ndarray) or isinstance(random_state, str):
+    if not isinstance(random_state, Sequence | np.ndarray) or np.ndim(random_state) == 0:
         return None
     if len(random_state) == 0:
         raise ValueError("random_state is an empty sequence; one entry a model is needed.")
@@ -403,8 +437,6 @@ def _check_sampling(sampling: Any, batch_size: Any) -> Batches:
 
 
 def _check_pair(validation_data: Any) -> tuple[Any, Any]:
-    if validation_data is None:
-        return None, None
     if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
         raise TypeError("validation_data must be a tuple (x, t).")
     return validation_data[0], validation_data[1]

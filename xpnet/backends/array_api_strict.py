@@ -34,7 +34,7 @@ class ArrayAPIStrict(Backend):
         devices = strict.__array_namespace_info__().devices()
         if device is None:
             device = "CPU_DEVICE"
-        if isinstance(device, str):
+        if device not in devices:
             names = [_name(d) for d in devices]
             if device not in names:
                 raise ValueError(

@@ -50,8 +50,11 @@ class Backend(ABC):
         Its creation functions allocate on `device`.
     device : object
         The library's own device object.
+    mutable : bool
+        Whether arrays can be changed in place (by users: xpnet itself never does).
     """
 
+    mutable: ClassVar[bool] = True
     name: ClassVar[str]
     remedy: ClassVar[str]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import weakref
 from typing import Any, ClassVar
 
@@ -11,10 +12,13 @@ import numpy as np
 
 from .base import Array, Backend, BackendUnavailableError, Namespace, Step, Tree
 
+_CREATORS = ("arange", "asarray", "empty", "full", "linspace", "ones", "zeros")
+
 
 class JAX(Backend):
     """JAX arrays on any of its devices; float64 runs inside ``jax.enable_x64``."""
 
+    mutable = False
     name = "jax"
     remedy = "pip install jax"
     _compiled: ClassVar[weakref.WeakKeyDictionary[Step, Any]] = weakref.WeakKeyDictionary()
@@ -26,18 +30,20 @@ class JAX(Backend):
 
         if device is None:
             self.device = jax.devices()[0]
-        elif isinstance(device, str):
-            self.device = self._find(device)
-        else:
+        elif isinstance(device, jax.Device):
             self.device = device
+        else:
+            self.device = self._find(device)
         # Rows are known to lie in range: without "clip" each take would test for it.
-        self.xp = Namespace(jnp, take=functools.partial(jnp.take, mode="clip"))
+        take = functools.partial(jnp.take, mode="clip")
+        bound = {n: functools.partial(getattr(jnp, n), device=self.device) for n in _CREATORS}
+        self.xp = Namespace(jnp, take=take, **bound)
 
     @staticmethod
-    def _find(name: str) -> Any:
+    def _find(name: Any) -> Any:
         import jax
 
-        platform, _, index = name.partition(":")
+        platform, _, index = str(name).partition(":")
         try:
             return jax.devices(platform)[int(index or 0)]
         except (RuntimeError, ValueError, IndexError) as error:
@@ -52,6 +58,13 @@ class JAX(Backend):
             raise BackendUnavailableError("the package jax is missing") from error
         if not hasattr(jax, "enable_x64"):
             raise BackendUnavailableError(f"jax {jax.__version__} is too old, 0.8 is needed")
+        try:
+            jax.devices()
+        except (RuntimeError, AssertionError) as error:  # the latter for JAX_PLATFORMS=cuda
+            wanted = os.environ.get("JAX_PLATFORMS")
+            raise BackendUnavailableError(
+                f"JAX found no device (JAX_PLATFORMS={wanted!r})"
+            ) from error
         return str(jax.__version__)
 
     @staticmethod

@@ -9,13 +9,16 @@ import numpy as np
 
 from .base import Array, Backend, Namespace
 
+_add: Any = np.add
+_maximum: Any = np.maximum
+
 
 def _sum(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return _add.reduce(x, axis=axis, keepdims=keepdims)
 
 
 def _max(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return _maximum.reduce(x, axis=axis, keepdims=keepdims)
 
 
 def _take(x: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndarray:

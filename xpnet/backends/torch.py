@@ -56,7 +56,7 @@ class Torch(Backend):
 
         target = None if dtype is None else getattr(torch, dtype)
         if not self.owns(value):
-            value = np.asarray(value)
+            value = np.asarray(value, dtype=dtype)
             if not value.flags.writeable or min(value.strides, default=0) < 0:
                 value = value.copy()
         return torch.as_tensor(value, dtype=target, device=self.device).detach()

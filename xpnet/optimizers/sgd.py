@@ -63,8 +63,6 @@ class SGD(Optimizer):
         return () if plain else ("velocity",)
 
     def coefficients(self, t, rate):
-        if not self.state_names:
-            return {"rate": rate}
         return {"rate": rate, "momentum": self.momentum, "gain": 1.0 - self.dampening}
 
     def rule(self, xp, param, grad, state, c):

@@ -1,0 +1,155 @@
+"""Numerical gradients, and a comparison of them with backpropagation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import backends, penalties, validation
+from .backends import Array, Backend
+from .layers import Noise
+from .losses import Loss, target_dtype
+from .network import Network
+from .optimizers import SGD
+from .penalties import Penalty
+from .step import Data, Problem, batch_loss, gradients
+
+__all__ = ["check_gradients", "numerical_gradient"]
+
+
+def numerical_gradient(
+    f: Callable[[Array], Array],
+    params: Any,
+    *,
+    h: float = 1e-4,
+    backend: Backend | None = None,
+    dtype: str = "float64",
+    stack: int = 64,
+) -> np.ndarray:
+    """Central differences, ``(f(p + h e_i) - f(p - h e_i)) / 2h`` for each element i.
+
+    Since leading axes are models, one call of `f` computes many differences at once.
+
+    Parameters
+    ----------
+    f : callable
+        Takes an array of shape (models, n), returns one of shape (models,).
+    params : array of shape (n,)
+    h : float, default 1e-4
+    backend : Backend, optional
+        Where `f` computes; NumPy if None.
+    dtype : {'float64', 'float32'}
+        What `f` is given; float32 leaves few digits.
+    stack : int, default 64
+        How many elements one call of `f` differentiates.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> numerical_gradient(lambda p: (p**2).sum(axis=-1), np.array([1.0, -2.0])).round(6)
+    array([ 2., -4.])
+    """
+    h = validation.check_real("h", h, open_low=True)
+    backend = backends.get("numpy") if backend is None else backend
+    host = validation.check_numeric("params", backends.to_host(params)).astype(np.float64)
+    gradient = np.empty_like(host)
+    for start in range(0, host.size, stack):
+        elements = np.arange(start, min(start + stack, host.size))
+        shifts = np.zeros((elements.size, host.size))
+        shifts[np.arange(elements.size), elements] = h
+        values = f(backend.asarray(np.concatenate([host + shifts, host - shifts]), dtype))
+        above, below = np.split(np.asarray(backend.to_host(values), np.float64), 2)
+        gradient[elements] = (above - below) / (2.0 * h)
+    return gradient
+
+
+def check_gradients(
+    network: Network,
+    loss: Loss,
+    x: Any,
+    t: Any,
+    *,
+    params: Any = None,
+    sample_weight: Any = None,
+    penalty: Penalty | None = None,
+    h: float = 1e-5,
+    backend: str = "numpy",
+    device: Any = None,
+    random_state: Any = 0,
+) -> float:
+    """Compare backpropagation with numerical gradients, in float64.
+
+    Dropout is switched on, with one and the same mask on both sides.
+
+    Parameters
+    ----------
+    network : Network
+    loss : Loss
+    x, t : arrays
+        A small batch.
+    params : array of shape (n_params,), optional
+        Where to compare; drawn from `random_state` if None.
+    sample_weight : array of shape (samples,), optional
+    penalty : Penalty, optional
+    h : float, default 1e-5
+    backend, device
+        As for `Trainer`.
+    random_state : int, RandomState or None, default 0
+
+    Returns
+    -------
+    float
+        ``|a - n| / (|a| + |n|)``, Euclidean norms of the two gradients; below 1e-7 where
+        backpropagation is right and no kink (of ReLU, L1 …) lies within h.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet import Dense, Network, SquaredError, Tanh
+    >>> net = Network([Dense(2, 3), Tanh(), Dense(3, 1)])
+    >>> x = np.array([[0.1, 0.2], [0.3, -0.4]])
+    >>> check_gradients(net, SquaredError(), x, np.array([1.0, 0.0])) < 1e-7
+    True
+    """
+    place = backends.get(backend, device)
+    rng = validation.check_random_state("random_state", random_state)
+    params = network.initialize(rng) if params is None else np.asarray(params, np.float64)
+    problem = Problem(network, loss, SGD(), Penalty() if penalty is None else penalty)
+    x = validation.check_numeric("x", x)
+    validation.check_features("x", x.shape, network.n_features_in)
+    t = loss.prepare(validation.check_numeric("t", t), network.n_outputs)
+    validation.check_same_length(x=len(x), t=len(t))
+    weights = None
+    if sample_weight is not None:
+        weights = validation.check_weights("sample_weight", sample_weight, len(x))
+    with place.session("float64"):
+        place.dtype("float64")
+        bring, xp = place.asarray, place.xp
+        data = Data(
+            x=bring(x, "float64"),
+            t=bring(t, target_dtype(t, "float64")),
+            weights=None if weights is None else bring(weights, "float64"),
+            mask=bring(penalties.mask(network.layers), "float64"),
+            seed=bring(np.full((1, 1), rng.randint(2**31 - 1), dtype=np.int32)),
+        )
+        c = {k: bring(v, "float64") for k, v in problem.penalty.coefficients().items()}
+        noise = Noise(data.seed, bring(np.int32(0)))
+        total = len(x) if weights is None else float(weights.sum())
+
+        def objective(p: Array) -> Array:
+            value = batch_loss(problem, xp, p, data, noise)
+            if problem.penalty:
+                value = value + problem.penalty.value(xp, p, data.mask, c)[..., 0]
+            return value / total
+
+        _, exact = gradients(problem, xp, bring(params, "float64"), data, c, noise)
+        exact = place.to_host(exact)
+        numerical = numerical_gradient(objective, params, h=h, backend=place)
+    size = np.linalg.norm(exact) + np.linalg.norm(numerical)
+    return float(np.linalg.norm(exact - numerical) / size) if size else 0.0
