@@ -1,0 +1,150 @@
+"""How two runs are compared: initial loss, first gradient, loss curve, final parameters."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import backends
+from .cases import N_STEPS, Case
+
+TOLERANCES = {"float64": 1e-12, "float32": 1e-5}
+"""Largest relative norm of a difference from NumPy in float64, over 100 steps."""
+
+MEASURES = ("initial loss", "first gradient", "loss curve", "final parameters")
+
+
+class Target(NamedTuple):
+    """A backend and one of its devices.
+
+    Attributes
+    ----------
+    backend : str
+    device : str or None
+    """
+
+    backend: str
+    device: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Return the target of 'name' or 'name:device'."""
+        name, _, device = text.partition(":")
+        return cls(backends.check_name(name), device or None)
+
+    def __str__(self) -> str:
+        return self.backend if self.device is None else f"{self.backend}:{self.device}"
+
+    def supports(self, dtype: str) -> bool:
+        """Return whether the device has that type."""
+        backend = backends.get(self.backend, self.device)
+        try:
+            with backend.session(dtype):
+                backend.dtype(dtype)
+        except ValueError:
+            return False
+        return True
+
+
+class Trace(NamedTuple):
+    """What is compared of a run, on the host in float64.
+
+    Attributes
+    ----------
+    initial_loss, first_gradient, loss_curve, final_parameters : numpy.ndarray
+    """
+
+    initial_loss: np.ndarray
+    first_gradient: np.ndarray
+    loss_curve: np.ndarray
+    final_parameters: np.ndarray
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A case on a target against the reference.
+
+    Attributes
+    ----------
+    case : Case
+    target : Target
+    errors : dict of str to float
+        Relative norm of the difference, by measure.
+    tolerance : float
+    """
+
+    case: Case
+    target: Target
+    errors: dict[str, float]
+    tolerance: float
+
+    @property
+    def judged(self) -> dict[str, float]:
+        """The errors that count: in float32, rules with a sign are judged by losses only."""
+        if self.case.dtype == "float32" and self.case.jumps:
+            return {m: e for m, e in self.errors.items() if "loss" in m}
+        return self.errors
+
+    @property
+    def passed(self) -> bool:
+        """Whether all errors that count are within the tolerance (NaN is not)."""
+        return all(error <= self.tolerance for error in self.judged.values())
+
+    @property
+    def worst(self) -> float:
+        """The largest error that counts, in units of the tolerance."""
+        return float(np.max(list(self.judged.values()))) / self.tolerance
+
+
+def trace(case: Case, target: Target, dtype: str | None = None) -> Trace:
+    """Run a case on a target and return what is compared."""
+    trainer = case.trainer(target.backend, target.device, dtype)
+    x, t, weights = case.data()
+    start = trainer.initialize()
+    loss, gradient = trainer.loss_and_gradient(x, t, sample_weight=weights, state=start)
+    history = trainer.fit(
+        x,
+        t,
+        iterations=N_STEPS,
+        sampling=case.sampling,
+        sample_weight=weights,
+        step_losses="before",
+        state=start,
+    )
+    params = backends.to_host(trainer.state_.params)
+    parts = (loss, gradient, np.array(history.step_losses), params)
+    return Trace(*(np.asarray(part, dtype=np.float64) for part in parts))
+
+
+@functools.lru_cache(maxsize=256)
+def reference(case: Case) -> Trace:
+    """Return the trace of a case on NumPy in float64."""
+    return trace(case, Target("numpy"), "float64")
+
+
+def compare(case: Case, target: Target) -> Comparison:
+    """Run a case on a target and compare it with the reference.
+
+    Parameters
+    ----------
+    case : Case
+    target : Target
+
+    Returns
+    -------
+    Comparison
+
+    Examples
+    --------
+    >>> compare(covering()[0], Target("numpy")).passed
+    True
+    """
+    pairs: Any = zip(MEASURES, trace(case, target), reference(case), strict=True)
+    errors = {
+        name: float(np.linalg.norm(mine - exact) / max(np.linalg.norm(exact), 1e-300))
+        for name, mine, exact in pairs
+    }
+    return Comparison(case, target, errors, TOLERANCES[case.dtype])

@@ -1,0 +1,197 @@
+"""All cases on all backends: a table, a picture, a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import backends, validation
+from .._version import __version__
+from .cases import FACTORS, covering, product
+from .compare import MEASURES, TOLERANCES, Comparison, Target, compare
+
+
+@dataclass(frozen=True)
+class Report:
+    """The comparisons of a parity run.
+
+    Attributes
+    ----------
+    comparisons : list of Comparison
+    not_run : dict of str to str
+        Targets, or a target's types, that could not be run, and why.
+    """
+
+    comparisons: list[Comparison] = field(default_factory=list)
+    not_run: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> list[Comparison]:
+        """The comparisons that failed."""
+        return [c for c in self.comparisons if not c.passed]
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was compared and nothing failed."""
+        return bool(self.comparisons) and not self.failures
+
+    def _groups(self) -> dict[tuple[str, str], list[Comparison]]:
+        groups: dict[tuple[str, str], list[Comparison]] = {}
+        for c in self.comparisons:
+            groups.setdefault((str(c.target), c.case.dtype), []).append(c)
+        return groups
+
+    def table(self) -> str:
+        """Return the table: for each target and type the cases and the worst error."""
+        head = f"{'backend':<26}{'dtype':<9}{'cases':>6}{'failed':>8}"
+        lines = [head + "".join(f"{m:>18}" for m in MEASURES) + f"{'tolerance':>12}"]
+        for (target, dtype), group in self._groups().items():
+            failed = sum(not c.passed for c in group)
+            worst = (np.max([c.judged.get(m, 0.0) for c in group]) for m in MEASURES)
+            lines.append(
+                f"{target:<26}{dtype:<9}{len(group):>6}{failed:>8}"
+                + "".join(f"{error:>18.1e}" for error in worst)
+                + f"{TOLERANCES[dtype]:>12.0e}"
+            )
+        lines += [f"{name:<26}not run: {reason}" for name, reason in self.not_run.items()]
+        lines += [f"FAILED {c.target}: {c.case}: {_errors(c)}" for c in self.failures]
+        return "\n".join(lines)
+
+    def to_json(self, path: Any) -> None:
+        """Write everything to a JSON file."""
+        content = {
+            "xpnet": __version__,
+            "passed": self.passed,
+            "not_run": self.not_run,
+            "versions": {str(name): str(status) for name, status in backends.available().items()},
+            "comparisons": [
+                c.case.as_dict()
+                | {
+                    "target": str(c.target),
+                    "errors": c.errors,
+                    "judged": list(c.judged),
+                    "tolerance": c.tolerance,
+                    "passed": c.passed,
+                }
+                for c in self.comparisons
+            ],
+        }
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1)
+
+    def plot(self, path: Any) -> Any:
+        """Write a heat map for each target and type, and return its path.
+
+        A cell is the worst error of an optimizer with a net, as a power of ten.
+        """
+        from matplotlib.figure import Figure
+
+        from .. import plots
+
+        groups = self._groups()
+        columns = min(2, max(1, len(groups)))
+        rows = max(1, -(-len(groups) // columns))
+        figure = Figure(figsize=(7.5 * columns, 4.2 * rows), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+        for axis, ((target, dtype), group) in zip(axes, groups.items(), strict=False):
+            title = f"{target}, {dtype} (tolerance {TOLERANCES[dtype]:.0e})"
+            plots.heat_map(
+                _worst_by(group),
+                FACTORS["optimizer"],
+                FACTORS["net"],
+                ax=axis,
+                title=title,
+                label="log10 of the worst relative error",
+                vmin=-17,
+                vmax=-4,
+            )
+        for axis in axes[len(groups) :]:
+            axis.set_visible(False)
+        return plots.save(figure, path)
+
+
+def _errors(c: Comparison) -> str:
+    return ", ".join(f"{name} {error:.1e}" for name, error in c.judged.items())
+
+
+def _worst_by(group: Iterable[Comparison]) -> np.ndarray:
+    values = np.full((len(FACTORS["optimizer"]), len(FACTORS["net"])), np.nan)
+    for c in group:
+        at = FACTORS["optimizer"].index(c.case.optimizer), FACTORS["net"].index(c.case.net)
+        error = np.log10(max(max(c.judged.values()), 1e-17))
+        values[at] = np.nanmax([values[at], error])
+    return values
+
+
+def targets(names: Sequence[str] | None) -> tuple[list[Target], dict[str, str]]:
+    """Return the targets to run, and why others are not run.
+
+    Parameters
+    ----------
+    names : sequence of str, or None
+        'name' or 'name:device' each; all backends if None.
+
+    Raises
+    ------
+    BackendUnavailableError
+        A backend that was asked for by name cannot be used.
+    """
+    if names is not None:
+        chosen = [Target.parse(name) for name in names]
+        for target in chosen:
+            backends.get(target.backend, target.device)
+        return chosen, {}
+    found = backends.available()
+    not_run = {name: str(status) for name, status in found.items() if not status.usable}
+    return [Target(name) for name, status in found.items() if status.usable], not_run
+
+
+def run(
+    backends: Sequence[str] | None = None,
+    *,
+    dtypes: Sequence[str] | None = None,
+    full: bool = False,
+    progress: bool = False,
+) -> Report:
+    """Train every case on every backend and compare each with NumPy in float64.
+
+    Parameters
+    ----------
+    backends : sequence of str, optional
+        'name' or 'name:device' each; all usable backends if None.
+    dtypes : sequence of {'float64', 'float32'}, optional
+        Both if None.
+    full : bool, default False
+        The product of the factors instead of the covering set.
+    progress : bool, default False
+        A progress bar.
+
+    Returns
+    -------
+    Report
+
+    Examples
+    --------
+    >>> from xpnet import parity
+    >>> parity.run(["numpy"], dtypes=["float32"]).passed
+    True
+    """
+    wanted = [validation.check_float_dtype("dtypes", d) for d in dtypes or FACTORS["dtype"]]
+    chosen, not_run = targets(backends)
+    cases = list(product(dtype=wanted) if full else (c for c in covering() if c.dtype in wanted))
+    jobs = []
+    for dtype in wanted:
+        for target in chosen:
+            if target.supports(dtype):
+                jobs += [(c, target) for c in cases if c.dtype == dtype]
+            else:
+                not_run[f"{target} {dtype}"] = "the device has no such type"
+    if progress:
+        from tqdm import tqdm
+
+        jobs = tqdm(jobs, unit="run", desc="parity")
+    return Report([compare(case, target) for case, target in jobs], not_run)
