@@ -101,7 +101,7 @@ FACTORS: dict[str, tuple[Any, ...]] = {
 """What a case is made of, and the values of each part."""
 
 _SPREAD = ("penalty", "variant", "weighted", "scheduled")
-"""Parts whose values take turns in the product, which would be 64 times as long otherwise."""
+"""Parts that are drawn for each case of the product, 32 times as long otherwise."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class Case:
 
 
 def product(**only: Any) -> Iterator[Case]:
-    """Yield all combinations; some parts take turns instead of being multiplied out.
+    """Yield all combinations; some parts are drawn instead of being multiplied out.
 
     Parameters
     ----------
@@ -209,12 +209,10 @@ def product(**only: Any) -> Iterator[Case]:
     """
     factors = FACTORS | {name: tuple(values) for name, values in only.items()}
     multiplied = [name for name in factors if name not in _SPREAD]
-    for i, values in enumerate(itertools.product(*(factors[name] for name in multiplied))):
-        # The n-th part changes every n-th case, so that they do not go in step.
-        turns = {
-            name: factors[name][i // (k + 1) % len(factors[name])] for k, name in enumerate(_SPREAD)
-        }
-        yield Case(**dict(zip(multiplied, values, strict=True)), **turns)
+    rng = np.random.RandomState(0)
+    for values in itertools.product(*(factors[name] for name in multiplied)):
+        drawn = {name: factors[name][rng.randint(len(factors[name]))] for name in _SPREAD}
+        yield Case(**dict(zip(multiplied, values, strict=True)), **drawn)
 
 
 @functools.cache
