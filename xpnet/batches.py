@@ -108,6 +108,8 @@ class WithReplacement(Batches):
 
     def __init__(self, batch_size: int | None = 32, *, lengths: Sequence[int] = ()) -> None:
         super().__init__(batch_size)
+        if not isinstance(lengths, Sequence | np.ndarray) or isinstance(lengths, str):
+            raise TypeError(f"lengths={lengths!r} must be a sequence of integers.")
         self.lengths = tuple(validation.check_integer("lengths", n) for n in lengths)
 
     def n_steps(self, n_samples, epoch):

@@ -162,7 +162,7 @@ def softplus(x: Array, *, xp: Namespace | None = None) -> Array:
     Examples
     --------
     >>> softplus([-1000.0, 0.0, 1000.0]).round(3)
-    array([0.000e+00, 6.930e-01, 1.000e+03])
+    array([0.00e+00, 6.93e-01, 1.00e+03])
     """
     x, xp = _resolve(x, xp)
     return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))

@@ -40,7 +40,8 @@ class Samples(NamedTuple):
 
 def float_dtype(x: Any) -> str:
     """Return the type that computations on x have: its own, or float32 for integers."""
-    name = str(getattr(x, "dtype", None) or np.asarray(x).dtype).rpartition(".")[2]
+    dtype = getattr(x, "dtype", None) or validation.check_numeric("x", x).dtype
+    name = getattr(dtype, "name", str(dtype).rpartition(".")[2])
     return name if name in ("float32", "float64") else "float32"
 
 
@@ -58,9 +59,11 @@ def bring_features(backend: Backend, x: Any, n_features: int, dtype: str, name: 
     if backends.owner(x) is None:
         x = validation.check_numeric(name, x)
         validation.check_features(name, x.shape, n_features)
-        x = backend.asarray(x, None if x.dtype == np.uint8 else dtype)
+        x = backend.asarray(x if x.dtype == np.uint8 else validation.cast(name, x, dtype))
     else:
         validation.check_features(name, tuple(x.shape), n_features)
+        if not xp.isdtype(x.dtype, ("bool", "integral", "real floating")):
+            raise TypeError(f"{name} has dtype {x.dtype}. Real numbers are needed.")
         x = backend.asarray(x, None if x.dtype == xp.uint8 else dtype)
         if x.dtype != xp.uint8:
             validation.check_finite(name, bool(xp.all(xp.isfinite(x))))
@@ -100,7 +103,7 @@ def bring_samples(
         )
     data = Data(
         x=features,
-        t=backend.asarray(host, target_dtype(host, dtype)),
+        t=backend.asarray(validation.cast(prefix + "t", host, target_dtype(host, dtype))),
         weights=None if weights is None else backend.asarray(weights, dtype),
         mask=None,
         seed=None,

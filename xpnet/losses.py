@@ -37,6 +37,9 @@ class Loss(ABC):
     classifies: bool = False
     """Whether predictions are probabilities of classes: accuracy is then the metric, else R²."""
 
+    exclusive: bool = False
+    """Whether the outputs are classes of which one is right, rather than yes-or-no each."""
+
     @abstractmethod
     def link(self, logits: Array, *, xp: Namespace | None = None) -> Array:
         """Return the predictions that belong to the logits."""
@@ -240,6 +243,7 @@ class SoftmaxCrossEntropy(Loss):
     clip: float | None = None
     offset: float | None = None
     classifies = True
+    exclusive = True
 
     def __post_init__(self):
         _check_forms(self.clip, self.offset)
@@ -380,8 +384,8 @@ class Huber(_Regression):
 class Poisson(Loss):
     """Half the Poisson deviance of counts, with prediction ``exp(z)``.
 
-    ``mean_k [exp(z_k) - t_k z_k + t_k log t_k - t_k]`` (scikit-learn's form; torch's
-    PoissonNLLLoss leaves out what does not depend on z).
+    ``mean_k [exp(z_k) - t_k z_k + t_k log t_k - t_k]``; for one output it is scikit-learn's,
+    which adds several up. torch's PoissonNLLLoss leaves out what does not depend on z.
 
     Examples
     --------

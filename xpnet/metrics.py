@@ -25,11 +25,17 @@ def score(loss: Loss, logits: np.ndarray, t: np.ndarray, weights: np.ndarray | N
     array of shape (...)
     """
     if loss.classifies:
-        return accuracy(logits, t, weights)
+        return accuracy(logits, t, weights, exclusive=loss.exclusive)
     return r2(np.asarray(loss.link(logits)), t, weights)
 
 
-def accuracy(logits: np.ndarray, t: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def accuracy(
+    logits: np.ndarray,
+    t: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    exclusive: bool,
+) -> np.ndarray:
     """Part of the samples that are classified right; of several yes-or-no outputs, all must be.
 
     Parameters
@@ -37,17 +43,18 @@ def accuracy(logits: np.ndarray, t: np.ndarray, weights: np.ndarray | None = Non
     logits : array of shape (..., samples, outputs)
     t : array of shape (samples,), classes, or (samples, outputs), one-hot or yes-or-no
     weights : array of shape (samples,), optional
+    exclusive : bool
+        Whether the outputs are classes of which one is right, rather than yes-or-no each.
 
     Examples
     --------
     >>> import numpy as np
-    >>> float(accuracy(np.array([[-1.0], [2.0]]), np.array([[1.0], [1.0]])))
+    >>> float(accuracy(np.array([[-1.0], [2.0]]), np.array([[1.0], [1.0]]), exclusive=False))
     0.5
     """
-    if t.ndim == 1:
-        right = np.argmax(logits, axis=-1) == t
-    elif logits.shape[-1] > 1 and np.all(t.sum(axis=-1) == 1):
-        right = np.argmax(logits, axis=-1) == np.argmax(t, axis=-1)
+    if exclusive:
+        classes = t if t.ndim == 1 else np.argmax(t, axis=-1)
+        right = np.argmax(logits, axis=-1) == classes
     else:
         right = np.all((logits > 0) == (t > 0.5), axis=-1)
     return np.average(right, axis=-1, weights=weights)

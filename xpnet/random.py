@@ -10,6 +10,7 @@ from __future__ import annotations
 from .backends import Array, Namespace
 
 _BITS = 24
+_START = 0x61C88647  # the golden ratio's bits: without it the hash of zeros is zero
 SCALE = 1 << _BITS
 """`bits` lie in [0, SCALE): probability p is the threshold p * SCALE."""
 
@@ -46,5 +47,5 @@ def bits(seed: Array, step: Array, stream: int, shape: tuple[int, ...], *, xp: N
     rows, columns = shape
     element = xp.reshape(xp.arange(rows * columns, dtype=xp.int32), shape)
     # Adding to an array with axes: NumPy warns of overflow in scalars only.
-    key = _mix(_mix(seed + stream) + step)
+    key = _mix(_mix(_mix(seed + _START) + stream) + step)
     return _shift(_mix(key + element), 32 - _BITS)

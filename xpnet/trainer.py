@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import backends, functions, penalties, validation
+from . import backends, checkpoints, functions, penalties, validation
 from .backends import Array, Backend, Step
 from .batches import SAMPLINGS, Batches
 from .evaluation import evaluate, network_logits, penalty_value
 from .history import History
 from .inputs import Samples, bring_features, bring_samples, float_dtype
-from .layers import Dropout
+from .layers import Dropout, Noise
 from .losses import LOSSES, Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, SGD, Optimizer, Schedule
 from .penalties import Penalty
 from .progress import progress_bar
-from .step import Problem, make_step
+from .step import Problem, gradients, make_step
 from .training import Run, TrainState
 
 __all__ = ["Trainer"]
@@ -354,7 +356,8 @@ class Trainer:
         return self._outputs(x, functions.identity)
 
     def _outputs(self, x: Any, link: Callable[..., Array]) -> Any:
-        backend, dtype = self._trained(x)
+        self._check_trained()
+        backend, dtype = self._place(x)
         network = self.problem.network
         with backend.session(dtype):
             features = bring_features(backend, x, network.n_features_in, dtype, "x")
@@ -375,7 +378,8 @@ class Trainer:
         loss, score : float, or arrays of shape (models,)
             The score is the accuracy, or R² for regression.
         """
-        backend, dtype = self._trained(x, t, sample_weight)
+        self._check_trained()
+        backend, dtype = self._place(x, t, sample_weight)
         with backend.session(dtype):
             samples = self._bring(backend, dtype, x, t, sample_weight)
             params = self._start(backend, dtype, self.state_).params
@@ -384,12 +388,133 @@ class Trainer:
             loss = loss + penalty_value(backend, self.problem, params, mask) / samples.total
         return (float(loss), float(score)) if loss.ndim == 0 else (loss, score)
 
-    def _trained(self, x: Any, *others: Any) -> tuple[Backend, str]:
+    def loss_and_gradient(
+        self, x: Any, t: Any, *, sample_weight: Any = None, state: TrainState | None = None
+    ) -> tuple[Any, np.ndarray]:
+        """Return the loss and the objective's gradient, as a step on all of (x, t) sees them.
+
+        Parameters
+        ----------
+        x, t, sample_weight
+            As for `fit`.
+        state : TrainState, optional
+            Where to differentiate: the parameters, and the step and seed of dropout. By default
+            the last run's `state_`.
+
+        Returns
+        -------
+        loss : float, or array of shape (models,)
+            The weighted mean of the samples' losses, without penalty.
+        gradient : numpy.ndarray of shape (n_params,) or (models, n_params)
+            Of that mean and of the penalty.
+        """
+        if state is None:
+            self._check_trained()
+            state = self.state_
+        backend, dtype = self._place(x, t, sample_weight)
+        bring = backend.asarray
+        with backend.session(dtype):
+            samples = self._bring(backend, dtype, x, t, sample_weight)
+            state = self._start(backend, dtype, state)
+            data = self._with_constants(backend, dtype, samples, state).data
+            data = data._replace(x=functions.as_floats(data.x, backend.dtype(dtype), xp=backend.xp))
+            noise = None
+            if data.seed is not None:
+                noise = Noise(data.seed, bring(np.asarray(state.step, dtype=np.int32)))
+            strengths = self.problem.penalty.coefficients()
+            c = {name: bring(np.asarray(value), dtype) for name, value in strengths.items()}
+            total, gradient = gradients(self.problem, backend.xp, state.params, data, c, noise)
+            loss = np.asarray(backend.to_host(total), np.float64) / samples.total
+            return float(loss) if loss.ndim == 0 else loss, backend.to_host(gradient)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the network, its parameters and the loss to a file.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced; folders that are missing are made.
+
+        Returns
+        -------
+        pathlib.Path
+            The path.
+
+        Raises
+        ------
+        ValueError
+            A layer, an initializer or the loss is not one of xpnet's.
+
+        Notes
+        -----
+        The format is safetensors, see `xpnet.checkpoints`. Optimizer state is not in it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from xpnet import Dense, Network, Trainer
+        >>> x, t = np.array([[0.0], [1.0]]), np.array([0, 1])
+        >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
+        >>> history = trainer.fit(x, t)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = trainer.save(f"{folder}/net.safetensors")
+        ...     again = Trainer.load(path)
+        >>> bool((again.predict(x) == trainer.predict(x)).all())
+        True
+        """
+        self._check_trained()
+        return checkpoints.save(path, self.problem.network, self.state_.params, self.problem.loss)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        backend: str | None = None,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> Trainer:
+        """Return a trainer with the network, the parameters and the loss of a file.
+
+        Parameters
+        ----------
+        path : str or path
+            What `save` wrote.
+        backend, device
+            As for `Trainer`.
+        dtype : {'float32', 'float64'}, optional
+            By default the type of the saved parameters.
+
+        Returns
+        -------
+        Trainer
+            Ready for `predict` and `evaluate`. The optimizer is SGD(); `fit` goes on from the
+            parameters with ``state=trainer.state_``.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            The file is damaged, of a later version, or without a loss.
+        """
+        saved = checkpoints.load(path)
+        if saved.loss is None:
+            raise ValueError(f"{path} holds no loss; xpnet.checkpoints.load reads it.")
+        dtype = saved.params.dtype.name if dtype is None else dtype
+        trainer = cls(saved.network, saved.loss, backend=backend, device=device, dtype=dtype)
+        trainer.state_ = trainer.initialize(saved.params)
+        return trainer
+
+    def _place(self, *arrays: Any) -> tuple[Backend, str]:
+        """Return the backend and the float type for arrays, of which the first is x."""
+        backend = backends.get(self.backend, self.device, like=arrays)
+        return backend, self.dtype or float_dtype(arrays[0])
+
+    def _check_trained(self) -> None:
         if not hasattr(self, "state_"):
             raise RuntimeError("This Trainer is not trained yet. Call fit first.")
-        return backends.get(
-            self.backend, self.device, like=(x, *others)
-        ), self.dtype or float_dtype(x)
 
 
 def _component(name: str, value: Any, base: type, known: Mapping[str, type]) -> Any:

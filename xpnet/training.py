@@ -35,6 +35,14 @@ class TrainState:
     dropout_seed : numpy.ndarray of int32, shape (1, 1) or (models, 1, 1), or None
     curve : tuple
         The monitored loss of each epoch so far, which plateaus are looked for in.
+
+    Examples
+    --------
+    >>> from xpnet import Dense, Network, SquaredError, Trainer
+    >>> trainer = Trainer(Network([Dense(2, 1)]), SquaredError(), random_state=0)
+    >>> state = trainer.initialize()
+    >>> state.params.shape, state.step
+    ((3,), 0)
     """
 
     params: Array

@@ -129,6 +129,16 @@ def check_numeric(name: str, value: Any) -> np.ndarray:
     return array
 
 
+def cast(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
+    """Return a numeric array in that type; raise where its numbers are too large for it."""
+    with np.errstate(over="ignore"):
+        fitted = array.astype(dtype, copy=False)
+    narrowed = array.dtype.kind == "f" and fitted.dtype.itemsize < array.dtype.itemsize
+    if narrowed and not np.isfinite(fitted).all():
+        raise ValueError(f"{name} holds numbers too large for {dtype}. Scale them first.")
+    return fitted
+
+
 def check_finite(name: str, finite: bool) -> None:
     """Raise unless `finite`."""
     if not finite:

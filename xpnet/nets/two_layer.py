@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from ..layers import Dense, Sigmoid
 from ..losses import SoftmaxCrossEntropy
 from ..network import Network
 from ..optimizers import SGD
-from ..step import Data, Problem, batch_loss, gradients
+from ..step import batch_loss
 from ..trainer import Trainer
 
 
@@ -168,11 +167,7 @@ class TwoLayerNet:
         -------
         dict of str to array
         """
-
-        def backpropagated(problem: Problem, params: Array, batch: Data) -> Array:
-            return gradients(problem, self._backend.xp, params, batch, {}, None)[1]
-
-        return self._differentiate(backpropagated, x, t)
+        return self._named(self._trainer().loss_and_gradient(x, t)[1])
 
     def numerical_gradient(self, x: Any, t: Any) -> dict[str, Array]:
         """Return the loss's gradient by central differences with h = 1e-4, keyed as `params`.
@@ -187,22 +182,15 @@ class TwoLayerNet:
         dict of str to array
         """
 
-        def differences(problem: Problem, params: Array, batch: Data) -> Array:
-            def mean_loss(p: Array) -> Array:
-                return batch_loss(problem, self._backend.xp, p, batch) / batch.x.shape[0]
-
-            return numerical_gradient(mean_loss, params, backend=self._backend, dtype=self._dtype)
-
-        return self._differentiate(differences, x, t)
-
-    def _differentiate(
-        self, gradient: Callable[[Problem, Array, Data], Array], x: Any, t: Any
-    ) -> dict[str, Array]:
         b, dtype, problem = self._backend, self._dtype, self._trainer().problem
         with b.session(dtype):
             data = bring_samples(b, self.network, problem.loss, dtype, x, t).data
             batch = data._replace(x=functions.as_floats(data.x, b.dtype(dtype), xp=b.xp))
-            return self._named(gradient(problem, b.asarray(self._flat(), dtype), batch))
+
+            def mean_loss(params: Array) -> Array:
+                return batch_loss(problem, b.xp, params, batch) / batch.x.shape[0]
+
+            return self._named(numerical_gradient(mean_loss, self._flat(), backend=b, dtype=dtype))
 
     def fit(
         self,

@@ -256,7 +256,8 @@ class Plateau(Schedule):
         return np.ones_like(time)
 
     def rates(self, steps, epoch, curve=()):
-        losses = np.asarray(curve, dtype=np.float64).reshape(len(curve), -1)
+        models = -1 if len(curve) else 1
+        losses = np.asarray(curve, dtype=np.float64).reshape(len(curve), models)
         best = np.full(losses.shape[1:], np.inf)
         waited, reductions = np.zeros_like(best), np.zeros_like(best)
         for loss in losses:
@@ -266,8 +267,8 @@ class Plateau(Schedule):
             reduced = waited > self.patience
             reductions += reduced
             waited[reduced] = 0.0
-        factor = self.reduction**reductions if len(losses) else np.ones(1)
-        rate = np.maximum(np.asarray(self.learning_rate) * factor.reshape(-1, 1), self.min_rate)
+        factor = (self.reduction**reductions)[:, None]
+        rate = np.maximum(np.asarray(self.learning_rate) * factor, self.min_rate)
         return np.broadcast_to(rate, (len(steps), *rate.shape))
 
 

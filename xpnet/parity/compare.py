@@ -139,7 +139,8 @@ def compare(case: Case, target: Target) -> Comparison:
 
     Examples
     --------
-    >>> compare(covering()[0], Target("numpy")).passed
+    >>> from xpnet import parity
+    >>> parity.compare(parity.covering()[0], parity.Target("numpy")).passed
     True
     """
     pairs: Any = zip(MEASURES, trace(case, target), reference(case), strict=True)
