@@ -1,0 +1,34 @@
+"""What the tutorials' scripts share: their options, and where pictures go."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from xpnet import plots
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the options that all scripts take."""
+    p = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("--backend", default="numpy", help="numpy, cupy, jax, torch … or auto")
+    p.add_argument("--device", help="a device of the backend, such as cuda:0")
+    p.add_argument("--dtype", default="float64", choices=["float64", "float32"])
+    p.add_argument("--out", type=Path, default=Path("out"), help="folder of the pictures")
+    p.add_argument("--quick", action="store_true", help="a short run, to see that all works")
+    return p
+
+
+def place(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that say where to compute, as keywords of a net."""
+    return {"backend": options.backend, "device": options.device, "dtype": options.dtype}
+
+
+def save(axis_or_figure: Any, path: Path) -> Path:
+    """Save a picture and say where it is."""
+    written = plots.save(axis_or_figure, path)
+    print(f"picture: {written}")
+    return written
