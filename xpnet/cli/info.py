@@ -1,0 +1,63 @@
+"""``xpnet info``: what this machine can run, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+
+from .. import __version__, backends
+
+_CORE = ("numpy", "array-api-compat", "scikit-learn", "tqdm", "safetensors")
+_EXTRAS = {
+    "matplotlib": "for pictures: pip install 'xpnet[plots]'",
+    "pytest": "for the tests: pip install 'xpnet[test]'",
+}
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the options: there are none."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print all that a report of a problem should say of a machine."""
+    print(f"xpnet {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    _section("packages", {name: _version(name) or "missing" for name in _CORE})
+    _section("backends", {name: _state(status) for name, status in backends.available().items()})
+    _section(
+        "optional", {name: _version(name) or f"missing; {how}" for name, how in _EXTRAS.items()}
+    )
+    threads = {name: os.environ.get(name, "not set") for name in _THREADS}
+    _section("processor", {"cores": str(_cores()), **threads})
+    return 0
+
+
+def _section(title: str, rows: dict[str, str]) -> None:
+    print(f"\n{title}")
+    for name, text in rows.items():
+        first, *more = text.splitlines()
+        print(f"  {name:<22}{first}")
+        for line in more:
+            print(f"  {'':<22}{line}")
+
+
+def _state(status: backends.Status) -> str:
+    if status.usable:
+        return str(status)
+    return f"not usable: {status.reason}\n{status.remedy}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
