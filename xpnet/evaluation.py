@@ -1,24 +1,24 @@
-"""Logits, loss and score of a whole data set."""
+"""What a problem's parameters give on a whole data set: logits, loss and score, gradient."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from . import functions, metrics
-from .backends import Array, Backend
-from .inputs import Samples
-from .network import Network
-from .step import Problem
+from .backends import Array
+from .layers import Noise
+from .placement import Placement, Samples
+from .step import gradients
 
-__all__ = ["evaluate", "network_logits", "penalty_value"]
+__all__ = ["differentiate", "evaluate", "network_logits", "penalty_value"]
 
 _MOST_ELEMENTS = 1 << 22
 """So many elements does the widest layer have at a time, over all models."""
 
 
-def network_logits(backend: Backend, network: Network, params: Array, x: Array) -> Array:
+def network_logits(place: Placement, params: Array, x: Array) -> Array:
     """Return the logits of all rows, computed in chunks of bounded memory."""
-    xp = backend.xp
+    xp, network = place.backend.xp, place.problem.network
     widest = max(network.n_features_in, *(layer.n_outputs or 0 for layer in network.layers))
     models = params.shape[0] if params.ndim > 1 else 1
     rows = max(1, _MOST_ELEMENTS // (widest * models))
@@ -30,26 +30,37 @@ def network_logits(backend: Backend, network: Network, params: Array, x: Array) 
     return parts[0] if len(parts) == 1 else xp.concat(parts, axis=-2)
 
 
-def penalty_value(backend: Backend, problem: Problem, params: Array, mask: Array) -> np.ndarray:
-    """Return the penalty of each model, on the host; zero without one."""
+def penalty_value(place: Placement, params: Array, samples: Samples) -> np.ndarray:
+    """Return each model's penalty divided by the sum of the sample weights; zero without one."""
+    problem, backend = place.problem, place.backend
     if not problem.penalty:
         return np.zeros(tuple(params.shape[:-1]))
-    name = str(params.dtype).rpartition(".")[2]
-    c = {k: backend.asarray(np.asarray(v), name) for k, v in problem.penalty.coefficients().items()}
-    value = problem.penalty.value(backend.xp, params, mask, c)
-    return np.asarray(backend.to_host(value), dtype=np.float64)[..., 0]
+    value = problem.penalty.value(backend.xp, params, samples.data.mask, place.strengths())
+    return np.asarray(backend.to_host(value), dtype=np.float64)[..., 0] / samples.total
 
 
-def evaluate(
-    backend: Backend, problem: Problem, params: Array, samples: Samples
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean loss, without penalty, and the score: one number a model, on the host."""
-    xp, data = backend.xp, samples.data
-    logits = network_logits(backend, problem.network, params, data.x)
-    losses = problem.loss.samples(xp, logits, data.t)
+def evaluate(place: Placement, params: Array, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Return the objective (loss and penalty) and the score: one number a model, on the host."""
+    backend, loss, data = place.backend, place.problem.loss, samples.data
+    logits = network_logits(place, params, data.x)
+    losses = loss.samples(backend.xp, logits, data.t)
     if data.weights is not None:
         losses = losses * data.weights
-    total = np.asarray(backend.to_host(xp.sum(losses, axis=-1)), dtype=np.float64)
-    host = backend.to_host(logits)
-    with np.errstate(all="ignore"):  # an overflow is seen in the score
-        return total / samples.total, metrics.score(problem.loss, host, samples.t, samples.weights)
+    total = np.asarray(backend.to_host(backend.xp.sum(losses, axis=-1)), dtype=np.float64)
+    score = metrics.score(loss, backend.to_host(logits), samples.t, samples.weights)
+    return total / samples.total + penalty_value(place, params, samples), score
+
+
+def differentiate(
+    place: Placement, params: Array, samples: Samples, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the loss without penalty and the objective's gradient, as that step sees them."""
+    backend, data = place.backend, samples.data
+    xp = backend.xp
+    data = data._replace(x=functions.as_floats(data.x, params.dtype, xp=xp))
+    noise = None
+    if data.seed is not None:
+        noise = Noise(data.seed, backend.asarray(np.asarray(step, dtype=np.int32)))
+    total, gradient = gradients(place.problem, xp, params, data, place.strengths(), noise)
+    loss = np.asarray(backend.to_host(total), dtype=np.float64) / samples.total
+    return loss, backend.to_host(gradient)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import backends, checkpoints, functions, penalties, validation
+from . import backends, checkpoints, functions, options, validation
 from .backends import Array, Backend, Step
-from .batches import SAMPLINGS, Batches
-from .evaluation import evaluate, network_logits, penalty_value
+from .batches import Batches
+from .evaluation import differentiate, evaluate, network_logits
 from .history import History
-from .inputs import Samples, bring_features, bring_samples, float_dtype
-from .layers import Dropout, Noise
+from .layers import Dropout
 from .losses import LOSSES, Loss
 from .network import Network
-from .optimizers import OPTIMIZERS, SGD, Optimizer, Schedule
+from .optimizers import OPTIMIZERS, SGD, Optimizer
 from .penalties import Penalty
+from .placement import Placement, float_dtype
 from .progress import progress_bar
-from .step import Problem, gradients, make_step
+from .step import Problem, make_step
 from .training import Run, TrainState
 
 __all__ = ["Trainer"]
@@ -103,8 +103,8 @@ class Trainer:
         optimizer = SGD() if optimizer is None else optimizer
         self.problem = Problem(
             network,
-            _component("loss", loss, Loss, LOSSES),
-            _component("optimizer", optimizer, Optimizer, OPTIMIZERS),
+            options.component("loss", loss, Loss, LOSSES),
+            options.component("optimizer", optimizer, Optimizer, OPTIMIZERS),
             Penalty() if penalty is None else penalty,
             max_norm,
         )
@@ -112,8 +112,8 @@ class Trainer:
         self.device = device
         self.dtype = None if dtype is None else validation.check_float_dtype("dtype", dtype)
         self.random_state = random_state
-        self._seeds = _model_seeds(random_state)
-        self._n_models = _count_models(self.problem, self._seeds)
+        self._seeds = options.model_seeds(random_state)
+        self._n_models = options.count_models(self.problem, self._seeds)
         self._steps: dict[tuple[str, ...], Step] = {}
 
     def __repr__(self) -> str:
@@ -166,7 +166,9 @@ class Trainer:
             )
         return params
 
-    def _check_state(self, state: TrainState) -> None:
+    def _check_state(self, state: Any) -> TrainState:
+        if not isinstance(state, TrainState):
+            raise TypeError(f"state={state!r} must be a TrainState, such as trainer.initialize().")
         params, names = self._check_params(state.params), self.problem.optimizer.state_names
         shapes = [tuple(a.shape) for a in (state.params, *state.optimizer_state)]
         if shapes != [params.shape] * (1 + len(names)):
@@ -176,6 +178,7 @@ class Trainer:
             )
         if state.dropout_seed is None and self._drops:
             raise ValueError("state.dropout_seed is None, but the network has Dropout.")
+        return state
 
     @property
     def _drops(self) -> bool:
@@ -241,33 +244,25 @@ class Trainer:
         FloatingPointError
             Training diverged.
         """
-        limit = _check_lengths(epochs, iterations)
-        batches = _check_sampling(sampling, batch_size)
+        limit = options.check_lengths(epochs, iterations)
+        batches = options.check_sampling(sampling, batch_size)
         if step_losses is not None:
             validation.check_choice("step_losses", step_losses, ["before", "after"])
-        xv, tv = (None, None) if validation_data is None else _check_pair(validation_data)
+        xv, tv = (None, None) if validation_data is None else options.check_pair(validation_data)
         if on_epoch is not None and not callable(on_epoch):
             raise TypeError(f"on_epoch={on_epoch!r} must be callable, with the history.")
-        arrays = (x, t, sample_weight, xv, tv)
-        backend = backends.get(self.backend, self.device, like=arrays)
-        dtype = self.dtype or float_dtype(x)
-        with backend.session(dtype):
-            samples = self._bring(backend, dtype, x, t, sample_weight)
-            start = self._start(backend, dtype, state)
-            run = Run(
-                backend,
-                dtype,
-                self.problem,
-                self._step(backend, step_losses or "before"),
-                self._with_constants(backend, dtype, samples, start),
-                batches,
-                None
-                if validation_data is None
-                else self._bring(backend, dtype, xv, tv, prefix="validation_"),
-                train_score,
-                step_losses is not None,
-            )
-            return self._run(run, start, limit, progress, on_epoch)
+        place = self._place(x, t, sample_weight, xv, tv)
+        with place.session():
+            samples = place.samples(x, t, sample_weight)
+            held_out = None
+            if validation_data is not None:
+                held_out = place.samples(xv, tv, prefix="validation_")
+            start = self.initialize() if state is None else self._check_state(state).copied()
+            samples = place.seeded(samples, start.dropout_seed)
+            step = self._step(place.backend, step_losses or "before")
+            keep_steps = step_losses is not None
+            run = Run(place, step, samples, batches, held_out, train_score, keep_steps)
+            return self._run(run, start.moved(place.floats), limit, progress, on_epoch)
 
     def _run(
         self,
@@ -291,33 +286,6 @@ class Trainer:
                 if on_epoch is not None:
                     on_epoch(self.history_)
         return self.history_
-
-    def _bring(
-        self, backend: Backend, dtype: str, x: Any, t: Any, weights: Any = None, prefix: str = ""
-    ) -> Samples:
-        backend.dtype(dtype)
-        network, loss = self.problem.network, self.problem.loss
-        return bring_samples(backend, network, loss, dtype, x, t, weights, prefix)
-
-    def _start(self, backend: Backend, dtype: str, state: TrainState | None) -> TrainState:
-        if state is None:
-            state = self.initialize()
-        elif isinstance(state, TrainState):
-            self._check_state(state)
-            state = state.copied()
-        else:
-            raise TypeError(f"state={state!r} must be a TrainState, such as trainer.initialize().")
-        return state.moved(lambda a: backend.asarray(backends.to_host(a), dtype))
-
-    def _with_constants(
-        self, backend: Backend, dtype: str, samples: Samples, start: TrainState
-    ) -> Samples:
-        mask = seed = None
-        if self.problem.penalty:
-            mask = backend.asarray(penalties.mask(self.problem.network.layers), dtype)
-        if start.dropout_seed is not None:
-            seed = backend.asarray(start.dropout_seed)
-        return samples._replace(data=samples.data._replace(mask=mask, seed=seed))
 
     def _step(self, backend: Backend, record: str) -> Step:
         """Return the step, the same object each time: a backend may keep what it compiled."""
@@ -356,14 +324,12 @@ class Trainer:
         return self._outputs(x, functions.identity)
 
     def _outputs(self, x: Any, link: Callable[..., Array]) -> Any:
-        self._check_trained()
-        backend, dtype = self._place(x)
-        network = self.problem.network
-        with backend.session(dtype):
-            features = bring_features(backend, x, network.n_features_in, dtype, "x")
-            params = self._start(backend, dtype, self.state_).params
-            y = link(network_logits(backend, network, params, features), xp=backend.xp)
-            return backend.to_host(y) if backends.owner(x) is None else y
+        params = self._trained().params
+        place = self._place(x)
+        with place.session():
+            logits = network_logits(place, place.floats(params), place.features(x))
+            y = link(logits, xp=place.backend.xp)
+            return place.backend.to_host(y) if backends.owner(x) is None else y
 
     def evaluate(self, x: Any, t: Any, sample_weight: Any = None) -> tuple[Any, Any]:
         """Return the loss, penalty included, and the score of a data set.
@@ -378,14 +344,11 @@ class Trainer:
         loss, score : float, or arrays of shape (models,)
             The score is the accuracy, or R² for regression.
         """
-        self._check_trained()
-        backend, dtype = self._place(x, t, sample_weight)
-        with backend.session(dtype):
-            samples = self._bring(backend, dtype, x, t, sample_weight)
-            params = self._start(backend, dtype, self.state_).params
-            mask = backend.asarray(penalties.mask(self.problem.network.layers), dtype)
-            loss, score = evaluate(backend, self.problem, params, samples)
-            loss = loss + penalty_value(backend, self.problem, params, mask) / samples.total
+        params = self._trained().params
+        place = self._place(x, t, sample_weight)
+        with place.session():
+            samples = place.samples(x, t, sample_weight)
+            loss, score = evaluate(place, place.floats(params), samples)
         return (float(loss), float(score)) if loss.ndim == 0 else (loss, score)
 
     def loss_and_gradient(
@@ -408,24 +371,13 @@ class Trainer:
         gradient : numpy.ndarray of shape (n_params,) or (models, n_params)
             Of that mean and of the penalty.
         """
-        if state is None:
-            self._check_trained()
-            state = self.state_
-        backend, dtype = self._place(x, t, sample_weight)
-        bring = backend.asarray
-        with backend.session(dtype):
-            samples = self._bring(backend, dtype, x, t, sample_weight)
-            state = self._start(backend, dtype, state)
-            data = self._with_constants(backend, dtype, samples, state).data
-            data = data._replace(x=functions.as_floats(data.x, backend.dtype(dtype), xp=backend.xp))
-            noise = None
-            if data.seed is not None:
-                noise = Noise(data.seed, bring(np.asarray(state.step, dtype=np.int32)))
-            strengths = self.problem.penalty.coefficients()
-            c = {name: bring(np.asarray(value), dtype) for name, value in strengths.items()}
-            total, gradient = gradients(self.problem, backend.xp, state.params, data, c, noise)
-            loss = np.asarray(backend.to_host(total), np.float64) / samples.total
-            return float(loss) if loss.ndim == 0 else loss, backend.to_host(gradient)
+        state = self._trained() if state is None else self._check_state(state)
+        place = self._place(x, t, sample_weight)
+        with place.session():
+            samples = place.seeded(place.samples(x, t, sample_weight), state.dropout_seed)
+            params = place.floats(state.params)
+            loss, gradient = differentiate(place, params, samples, state.step)
+        return (float(loss) if loss.ndim == 0 else loss), gradient
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the network, its parameters and the loss to a file.
@@ -463,8 +415,8 @@ class Trainer:
         >>> bool((again.predict(x) == trainer.predict(x)).all())
         True
         """
-        self._check_trained()
-        return checkpoints.save(path, self.problem.network, self.state_.params, self.problem.loss)
+        params = self._trained().params
+        return checkpoints.save(path, self.problem.network, params, self.problem.loss)
 
     @classmethod
     def load(
@@ -507,61 +459,12 @@ class Trainer:
         trainer.state_ = trainer.initialize(saved.params)
         return trainer
 
-    def _place(self, *arrays: Any) -> tuple[Backend, str]:
-        """Return the backend and the float type for arrays, of which the first is x."""
+    def _place(self, *arrays: Any) -> Placement:
+        """Return where to compute, given the arrays that came in; the first of them is x."""
         backend = backends.get(self.backend, self.device, like=arrays)
-        return backend, self.dtype or float_dtype(arrays[0])
+        return Placement(backend, self.dtype or float_dtype(arrays[0]), self.problem)
 
-    def _check_trained(self) -> None:
+    def _trained(self) -> TrainState:
         if not hasattr(self, "state_"):
             raise RuntimeError("This Trainer is not trained yet. Call fit first.")
-
-
-def _component(name: str, value: Any, base: type, known: Mapping[str, type]) -> Any:
-    if isinstance(value, str):
-        return known[validation.check_choice(name, value, known)]()
-    if isinstance(value, base):
-        return value
-    example = next(iter(known.values())).__name__
-    raise TypeError(f"{name}={value!r} must be a {base.__name__}, such as {example}(), or a name.")
-
-
-def _model_seeds(random_state: Any) -> list[Any] | None:
-    """Return the random states of the models, or None if one serves all."""
-    if not isinstance(random_state, Sequence | np.ndarray) or np.ndim(random_state) == 0:
-        return None
-    if len(random_state) == 0:
-        raise ValueError("random_state is an empty sequence; one entry a model is needed.")
-    return list(random_state)
-
-
-def _count_models(problem: Problem, seeds: list[Any] | None) -> int | None:
-    rate = problem.optimizer.learning_rate
-    values = {"max_norm": problem.max_norm, **vars(problem.penalty), **vars(problem.optimizer)}
-    values["learning_rate"] = rate.learning_rate if isinstance(rate, Schedule) else rate
-    counts = {name: v.shape[0] for name, v in values.items() if np.ndim(v) == 2}
-    if seeds is not None:
-        counts["random_state"] = len(seeds)
-    if len(set(counts.values())) > 1:
-        raise ValueError(f"The numbers of models disagree: {counts}.")
-    return next(iter(counts.values()), None)
-
-
-def _check_lengths(epochs: Any, iterations: Any) -> tuple[str, int]:
-    if epochs is not None and iterations is not None:
-        raise ValueError(f"epochs={epochs!r} and iterations={iterations!r}: pass only one of them.")
-    if iterations is not None:
-        return "step", validation.check_integer("iterations", iterations)
-    return "epoch", validation.check_integer("epochs", 10 if epochs is None else epochs)
-
-
-def _check_sampling(sampling: Any, batch_size: Any) -> Batches:
-    if isinstance(sampling, Batches):
-        return sampling
-    return SAMPLINGS[validation.check_choice("sampling", sampling, SAMPLINGS)](batch_size)
-
-
-def _check_pair(validation_data: Any) -> tuple[Any, Any]:
-    if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-        raise TypeError("validation_data must be a tuple (x, t).")
-    return validation_data[0], validation_data[1]
+        return self.state_

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .backends import Array, Backend, Step
+from .backends import Array, Step
 from .batches import Batches, split
 from .evaluation import evaluate, penalty_value
 from .history import History
-from .inputs import Samples
-from .step import Problem, coefficient_table
+from .placement import Placement, Samples
+from .step import coefficient_table
 
 __all__ = ["Run", "TrainState"]
 
@@ -69,9 +69,7 @@ class Run:
 
     Attributes
     ----------
-    backend : Backend
-    dtype : str
-    problem : Problem
+    place : Placement
     step : Step
     samples : Samples
     batches : Batches
@@ -83,9 +81,7 @@ class Run:
         Whether the history keeps the loss of each step.
     """
 
-    backend: Backend
-    dtype: str
-    problem: Problem
+    place: Placement
     step: Step
     samples: Samples
     batches: Batches
@@ -108,13 +104,12 @@ class Run:
         params, optimizer_state, sums = self._scan(rows, state)
         totals = np.concatenate([self._totals(part, sums.ndim) for part in rows])
         self._check(params, sums, state.epoch)
-        penalty = penalty_value(self.backend, self.problem, params, self.samples.data.mask)
         mean = _over_steps(sums) / _over_steps(totals)
-        history.append(losses=mean + penalty / self.samples.total)
+        history.append(losses=mean + penalty_value(self.place, params, self.samples))
         if self.keep_steps:
             for loss in _divide(sums, totals):
                 history.append(step_losses=loss)
-        self._evaluate(params, penalty, history)
+        self._evaluate(params, history)
         history.append(seconds=time.perf_counter() - began)
         return replace(
             state,
@@ -137,17 +132,17 @@ class Run:
         first, results = state.step, []
         for part in rows:
             xs = self._inputs(part, first, state)
-            carry, sums = self.backend.scan(self.step, carry, xs, self.samples.data)
+            carry, sums = self.place.backend.scan(self.step, carry, xs, self.samples.data)
             results.append(sums)
             first += len(part)
         # Read back only now, when all is under way.
-        sums = np.concatenate([self.backend.to_host(s) for s in results])
+        sums = np.concatenate([self.place.backend.to_host(s) for s in results])
         return *carry, np.asarray(sums, dtype=np.float64)
 
     def _inputs(self, rows: np.ndarray, first: int, state: TrainState) -> tuple[Array, ...]:
-        bring, n_steps = self.backend.asarray, len(rows)
-        table = coefficient_table(self.problem, first, n_steps, state.epoch, state.curve)
-        xs = bring(rows), bring(table, self.dtype)
+        bring, n_steps = self.place.backend.asarray, len(rows)
+        table = coefficient_table(self.place.problem, first, n_steps, state.epoch, state.curve)
+        xs = bring(rows), self.place.floats(table)
         if self.samples.data.seed is None:
             return xs
         return (*xs, bring(np.arange(first, first + n_steps, dtype=np.int32)))
@@ -161,7 +156,7 @@ class Run:
         return totals if totals.ndim == ndim else totals[:, None]
 
     def _check(self, params: Array, sums: np.ndarray, epoch: int) -> None:
-        xp = self.backend.xp
+        xp = self.place.backend.xp
         if not np.isfinite(sums).all():
             at = np.argwhere(~np.isfinite(sums))[0]
             what = f"the training loss became {sums[tuple(at)]}"
@@ -176,13 +171,12 @@ class Run:
             f"{model}. Try a smaller learning rate, scaled inputs, or max_norm=1.0."
         )
 
-    def _evaluate(self, params: Array, penalty: np.ndarray, history: History) -> None:
+    def _evaluate(self, params: Array, history: History) -> None:
         if self.score:
-            _, score = evaluate(self.backend, self.problem, params, self.samples)
-            history.append(scores=score)
+            history.append(scores=evaluate(self.place, params, self.samples)[1])
         if self.held_out is not None:
-            loss, score = evaluate(self.backend, self.problem, params, self.held_out)
-            history.append(val_losses=loss + penalty / self.held_out.total, val_scores=score)
+            loss, score = evaluate(self.place, params, self.held_out)
+            history.append(val_losses=loss, val_scores=score)
 
 
 def _over_steps(values: np.ndarray) -> np.ndarray:

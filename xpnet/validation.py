@@ -95,7 +95,7 @@ def _check_reals(
 def check_random_state(name: str, value: Any) -> np.random.RandomState:
     """Return NumPy's RandomState for a seed, a RandomState, or None (the global one)."""
     if value is None:
-        return np.random.mtrand._rand  # type: ignore[attr-defined,no-any-return]
+        return np.random.mtrand._rand
     if isinstance(value, np.random.RandomState):
         return value
     if isinstance(value, int | np.integer) and not isinstance(value, bool):

@@ -90,7 +90,8 @@ class Backend(ABC):
 
     def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which arrays of `dtype` are made and used."""
-        # Most libraries overflow silently; a run that diverges is reported by the trainer.
+        # Most libraries overflow silently, and on the host NumPy shall: the trainer reports
+        # a run that diverges.
         return np.errstate(all="ignore")
 
     def dtype(self, name: str) -> Any:

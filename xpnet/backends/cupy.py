@@ -97,7 +97,10 @@ class CuPy(Backend):
         return cupy.asnumpy(array)
 
     def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
-        return self.device
+        stack = contextlib.ExitStack()
+        stack.enter_context(super().session(dtype))
+        stack.enter_context(self.device)
+        return stack
 
     @property
     def device_name(self) -> str:

@@ -94,6 +94,7 @@ class JAX(Backend):
         import jax
 
         stack = contextlib.ExitStack()
+        stack.enter_context(super().session(dtype))
         stack.enter_context(jax.enable_x64(dtype == "float64"))
         stack.enter_context(jax.default_device(self.device))
         return stack

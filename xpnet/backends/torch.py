@@ -67,4 +67,7 @@ class Torch(Backend):
     def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
         import torch
 
-        return torch.no_grad()
+        stack = contextlib.ExitStack()
+        stack.enter_context(super().session(dtype))
+        stack.enter_context(torch.no_grad())
+        return stack

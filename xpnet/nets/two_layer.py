@@ -12,11 +12,11 @@ from ..batches import WithReplacement
 from ..gradcheck import numerical_gradient
 from ..history import History
 from ..initializers import Normal
-from ..inputs import bring_samples
 from ..layers import Dense, Sigmoid
 from ..losses import SoftmaxCrossEntropy
 from ..network import Network
 from ..optimizers import SGD
+from ..placement import Placement
 from ..step import batch_loss
 from ..trainer import Trainer
 
@@ -184,7 +184,7 @@ class TwoLayerNet:
 
         b, dtype, problem = self._backend, self._dtype, self._trainer().problem
         with b.session(dtype):
-            data = bring_samples(b, self.network, problem.loss, dtype, x, t).data
+            data = Placement(b, dtype, problem).samples(x, t).data
             batch = data._replace(x=functions.as_floats(data.x, b.dtype(dtype), xp=b.xp))
 
             def mean_loss(params: Array) -> Array:

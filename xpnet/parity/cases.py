@@ -49,15 +49,15 @@ _NETS: dict[str, list[type[Layer]]] = {
     "gelu-silu": [GELU, SiLU],
 }
 
-# Each optimizer in its plain form and in a variant.
-_OPTIMIZERS: dict[str, tuple[Callable[[Any], Optimizer], Callable[[Any], Optimizer], float]] = {
-    "sgd": (SGD, lambda r: SGD(r, momentum=0.9, dampening=0.1, nesterov=True), 0.02),
-    "adagrad": (AdaGrad, lambda r: AdaGrad(r, eps=1e-7), 0.02),
-    "rmsprop": (RMSprop, lambda r: RMSprop(r, rho=0.9, centered=True, eps=1e-4), 0.002),
-    "adam": (Adam, lambda r: Adam(r, amsgrad=True), 0.005),
-    "adamw": (AdamW, lambda r: AdamW(r, weight_decay=0.1, eps_form="plain"), 0.005),
-    "nadam": (Nadam, lambda r: Nadam(r, momentum_decay=0.01, amsgrad=True), 0.005),
-    "lion": (Lion, lambda r: Lion(r, weight_decay=0.1), 0.0005),
+# Each optimizer in its plain form and in a variant, with its rate.
+_OPTIMIZERS: dict[str, tuple[tuple[Callable[[Any], Optimizer], ...], float]] = {
+    "sgd": ((SGD, lambda r: SGD(r, momentum=0.9, dampening=0.1, nesterov=True)), 0.02),
+    "adagrad": ((AdaGrad, lambda r: AdaGrad(r, eps=1e-7)), 0.02),
+    "rmsprop": ((RMSprop, lambda r: RMSprop(r, rho=0.9, centered=True, eps=1e-4)), 0.002),
+    "adam": ((Adam, lambda r: Adam(r, amsgrad=True)), 0.005),
+    "adamw": ((AdamW, lambda r: AdamW(r, weight_decay=0.1, eps_form="plain")), 0.005),
+    "nadam": ((Nadam, lambda r: Nadam(r, momentum_decay=0.01, amsgrad=True)), 0.005),
+    "lion": ((Lion, lambda r: Lion(r, weight_decay=0.1)), 0.0005),
 }
 
 # Each loss in its stable form and in another one; the kind of its targets.
@@ -153,17 +153,17 @@ class Case:
 
     def trainer(self, backend: str, device: Any = None, dtype: str | None = None) -> Trainer:
         """Return the trainer of this case on a backend, in the case's type or another one."""
-        optimizer = _OPTIMIZERS[self.optimizer]
-        rate: Any = optimizer[2]
+        forms, rate = _OPTIMIZERS[self.optimizer]
+        rates: Any = rate
         if self.models > 1:
-            rate = rate * np.linspace(0.5, 1.0, self.models)[:, None]
+            rates = rate * np.linspace(0.5, 1.0, self.models)[:, None]
         if self.scheduled:
-            rate = Cosine(rate, total=2 * N_STEPS, warmup=10, unit="step")
+            rates = Cosine(rates, total=2 * N_STEPS, warmup=10, unit="step")
         penalty, max_norm = _PENALTIES[self.penalty]
         return Trainer(
             self.network(),
             _LOSSES[self.loss][self.variant],
-            optimizer[self.variant](rate),
+            forms[self.variant](rates),
             penalty=penalty,
             max_norm=max_norm,
             backend=backend,

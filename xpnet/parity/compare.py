@@ -96,7 +96,7 @@ class Comparison:
     @property
     def worst(self) -> float:
         """The largest error that counts, in units of the tolerance."""
-        return float(np.max(list(self.judged.values()))) / self.tolerance
+        return float(np.max([*self.judged.values()], initial=0.0)) / self.tolerance
 
 
 def trace(case: Case, target: Target, dtype: str | None = None) -> Trace:

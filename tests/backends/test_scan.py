@@ -1,0 +1,334 @@
+"""The verb that runs an epoch, and the proof that a training step reads nothing back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from xpnet import (
+    SGD,
+    AdaGrad,
+    Adam,
+    BinaryCrossEntropy,
+    Dense,
+    Dropout,
+    Huber,
+    Lion,
+    Nadam,
+    Network,
+    Penalty,
+    ReLU,
+    RMSprop,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    Tanh,
+    Trainer,
+    backends,
+)
+from xpnet.penalties import mask
+from xpnet.step import Data, Problem, coefficient_table, make_step
+
+N, FEATURES, CLASSES, STEPS = 12, 3, 4, 5
+
+
+def walk(state, x, data):
+    """A step with a nested state, two inputs, and None among the data."""
+    (total, (last,)), (a, b), (offset, nothing) = state, x, data
+    assert nothing is None
+    total = total * 0.5 + a * b + offset
+    return (total, (last + a,)), total + last
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+def test_scan_equals_a_loop(backend, dtype, lies_on, steps):
+    rng = np.random.RandomState(0)
+    a, b, offset, start = (rng.randn(*s).astype(dtype) for s in ((steps, 2), (steps,), (2,), (2,)))
+    state, ys = (start, (np.zeros(2, dtype=dtype),)), []
+    for i in range(steps):
+        state, y = walk(state, (a[i], b[i]), (offset, None))
+        ys.append(y)
+    with backend.session(dtype):
+        bring = backend.asarray
+        found, found_ys = backend.scan(
+            walk,
+            (bring(start), (bring(np.zeros(2, dtype=dtype)),)),
+            (bring(a), bring(b)),
+            (bring(offset), None),
+        )
+        rtol = 1e-14 if dtype == "float64" else 1e-6
+        for array, expected in [(found[0], state[0]), (found[1][0], state[1][0]), (found_ys, ys)]:
+            np.testing.assert_allclose(lies_on(backend, array, dtype), expected, rtol=rtol)
+
+
+def test_jax_traces_a_step_once_for_all_epochs_and_fits():
+    pytest.importorskip("jax")
+    traced = []
+
+    class Counted(ReLU):
+        def forward(self, xp, parameters, x, noise):
+            traced.append(tuple(x.shape))
+            return super().forward(xp, parameters, x, noise)
+
+    network = Network([Dense(FEATURES, 4), Counted(), Dense(4, 1)])
+    x, t = np.ones((10, FEATURES)), np.ones(10)
+    trainer = Trainer(network, "squared_error", Adam(), backend="jax", random_state=0)
+    trainer.fit(x, t, epochs=1, batch_size=4)
+    steps = set(traced)
+    assert steps == {(4, 4), (2, 4)}, "one trace for full batches, one for the smaller last one"
+    times = len(traced)
+    trainer.fit(x, t, epochs=5, batch_size=4)
+    trainer.fit(x + 1.0, t, epochs=2, batch_size=4, state=trainer.state_)
+    assert len(traced) == times
+    trainer.fit(x.astype(np.float32), t, epochs=2, batch_size=4)
+    assert len(traced) == 2 * times, "another type is another program"
+
+
+HEAVY = {
+    "softmax": (SoftmaxCrossEntropy(), ReLU(), Adam()),
+    "binary": (BinaryCrossEntropy(), Sigmoid(), Nadam(amsgrad=True)),
+    "huber": (Huber(), Tanh(), RMSprop(centered=True)),
+    "sgd": (SoftmaxCrossEntropy(clip=1e-6), ReLU(), SGD(momentum=0.9, nesterov=True)),
+    "lion": (SoftmaxCrossEntropy(offset=1e-7), ReLU(), Lion()),
+    "adagrad": (SoftmaxCrossEntropy(), ReLU(), AdaGrad()),
+}
+
+
+class Case:
+    """A training step with all that there is, and its arguments on the host."""
+
+    def __init__(self, kind, models):
+        loss, activation, optimizer = HEAVY[kind]
+        layers = [Dense(FEATURES, 6), activation, Dropout(0.3), Dense(6, CLASSES)]
+        self.problem = Problem(Network(layers), loss, optimizer, Penalty(l1=0.01, l2=0.1), 0.5)
+        self.lead = (models,) if models else ()
+        rng = np.random.RandomState(1)
+        params = rng.randn(*self.lead, self.problem.network.n_params)
+        state = tuple(np.zeros_like(params) for _ in optimizer.state_names)
+        rows = rng.randint(N, size=(STEPS, *self.lead, 4)).astype(np.int32)
+        t = rng.randint(CLASSES, size=N).astype(np.int32)
+        self.carry = params, state
+        self.xs = (
+            rows,
+            coefficient_table(self.problem, 0, STEPS, 0),
+            np.arange(STEPS, dtype=np.int32),
+        )
+        self.data = Data(
+            x=rng.randint(256, size=(N, FEATURES)).astype(np.uint8),
+            t=t if kind == "softmax" else np.eye(CLASSES)[t],
+            weights=rng.rand(N),
+            mask=mask(self.problem.network.layers),
+            seed=np.arange(models or 1, dtype=np.int32).reshape((-1, 1, 1) if models else (1, 1)),
+        )
+
+    def arguments(self, bring):
+        """Return the arguments of a scan, each array brought by `bring`."""
+        return tuple(tree_map(bring, tree) for tree in (self.carry, self.xs, self.data))
+
+    def expected(self):
+        """Run the step on NumPy."""
+        backend = backends.get("numpy")
+        return backend.scan(make_step(self.problem, backend.xp), *self.arguments(np.asarray))
+
+
+def tree_map(f, tree):
+    if tree is None or not isinstance(tree, tuple):
+        return None if tree is None else f(tree)
+    leaves = [tree_map(f, leaf) for leaf in tree]
+    return type(tree)(*leaves) if hasattr(tree, "_fields") else tuple(leaves)
+
+
+class Sealed:
+    """A NumPy array that can be computed with, but not read, branched on or written to."""
+
+    def __init__(self, array):
+        self._array = array
+
+    shape = property(lambda self: self._array.shape)
+    ndim = property(lambda self: self._array.ndim)
+    dtype = property(lambda self: self._array.dtype)
+    mT = property(lambda self: Sealed(self._array.mT))
+
+    def __getitem__(self, key):
+        for part in key if isinstance(key, tuple) else (key,):
+            assert part is None or part is ... or isinstance(part, int | slice), f"index {part!r}"
+        return Sealed(self._array[key])
+
+
+def _operator(name):
+    def apply(self, *others):
+        assert not any(isinstance(o, np.ndarray | np.generic) for o in others), "from the host"
+        return Sealed(getattr(self._array, name)(*map(unseal, others)))
+
+    return apply
+
+
+def _refused(name):
+    def refuse(self, *args, **kwargs):
+        raise AssertionError(f"{name} reads or writes an array")
+
+    return refuse
+
+
+BINARY = "add sub mul truediv floordiv mod pow and or xor lshift rshift matmul"
+COMPARISONS = "neg pos abs invert lt le gt ge eq ne"
+READS = "float int bool complex index array iter len contains setitem dlpack"
+
+for _name in BINARY.split():
+    setattr(Sealed, f"__{_name}__", _operator(f"__{_name}__"))
+    setattr(Sealed, f"__r{_name}__", _operator(f"__r{_name}__"))
+    setattr(Sealed, f"__i{_name}__", _refused(f"__i{_name}__"))
+for _name in COMPARISONS.split():
+    setattr(Sealed, f"__{_name}__", _operator(f"__{_name}__"))
+for _name in READS.split():
+    setattr(Sealed, f"__{_name}__", _refused(f"__{_name}__"))
+for _name in ("item", "tolist", "tobytes", "__array_ufunc__", "__array_function__"):
+    setattr(Sealed, _name, _refused(_name))
+Sealed.__hash__ = None
+
+
+def unseal(value):
+    if isinstance(value, list | tuple):
+        return type(value)(map(unseal, value))
+    return value._array if isinstance(value, Sealed) else value
+
+
+def seal(value):
+    return Sealed(value) if isinstance(value, np.ndarray | np.generic) else value
+
+
+class SealedNamespace:
+    """NumPy's namespace over sealed arrays."""
+
+    def __init__(self, xp):
+        self._xp = xp
+
+    def __getattr__(self, name):
+        function = getattr(self._xp, name)
+        if isinstance(function, type) or not callable(function):
+            return function
+
+        def call(*args, **kwargs):
+            assert "out" not in kwargs, f"{name} writes an array"
+            args, kwargs = unseal(args), {k: unseal(v) for k, v in kwargs.items()}
+            return seal(function(*args, **kwargs))
+
+        return call
+
+
+cases = pytest.mark.parametrize("kind", HEAVY)
+stacked = pytest.mark.parametrize("models", [None, 3])
+
+
+@stacked
+@cases
+@pytest.mark.parametrize("record", ["before", "after"])
+def test_a_step_neither_reads_nor_writes_an_array(kind, models, record):
+    case = Case(kind, models)
+    xp = SealedNamespace(backends.get("numpy").xp)
+    step = make_step(case.problem, xp, record=record)
+    carry, xs, data = case.arguments(Sealed)
+    losses = []
+    for i in range(STEPS):
+        carry, loss = step(carry, tuple(x[i, ...] for x in xs), data)
+        losses.append(unseal(loss))
+    (params, state), expected = case.expected()
+    np.testing.assert_array_equal(unseal(carry[0]), params)
+    for found, wanted in zip(carry[1], state, strict=True):
+        np.testing.assert_array_equal(unseal(found), wanted)
+    if record == "before":
+        np.testing.assert_array_equal(losses, expected)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        float,
+        bool,
+        int,
+        np.asarray,
+        list,
+        lambda a: a.item(),
+        lambda a: np.add(a, a),
+        lambda a: a.__iadd__(a),
+        lambda a: a.__setitem__(0, 1.0),
+        lambda a: a[a],
+    ],
+)
+def test_the_seal_holds(read):
+    with pytest.raises((AssertionError, TypeError)):
+        read(Sealed(np.ones(1)))
+
+
+@stacked
+@cases
+def test_a_step_can_be_traced_by_jax(kind, models):
+    """A tracer has no value: whatever reads one raises."""
+    jax = pytest.importorskip("jax")
+    case = Case(kind, models)
+    backend = backends.get("jax")
+    with backend.session("float64"):
+        step = make_step(case.problem, backend.xp)
+        carry, xs, data = case.arguments(backend.asarray)
+        first = tuple(x[0] for x in xs)
+        outputs = jax.make_jaxpr(step)(carry, first, data).out_avals
+        arrays = (carry[0], *carry[1])
+        assert [(o.shape, o.dtype) for o in outputs[:-1]] == [(a.shape, a.dtype) for a in arrays]
+        assert outputs[-1].shape == case.lead
+
+
+@stacked
+@cases
+def test_a_step_needs_no_shape_that_depends_on_data(kind, models):
+    strict = pytest.importorskip("array_api_strict")
+    case = Case(kind, models)
+    backend = backends.get("array_api_strict", "device1")
+    with strict.ArrayAPIStrictFlags(boolean_indexing=False, data_dependent_shapes=False):
+        found = backend.scan(make_step(case.problem, backend.xp), *case.arguments(backend.asarray))
+    expected = case.expected()
+    for array, wanted in ((found[0][0], expected[0][0]), (found[1], expected[1])):
+        np.testing.assert_allclose(backend.to_host(array), wanted, rtol=1e-13)
+
+
+@pytest.mark.parametrize("models", [None, 3])
+def test_an_epoch_reads_the_same_few_arrays_however_many_steps_it_has(backend, models, monkeypatch):
+    cls, log = type(backend), []
+    to_host, scan = cls.to_host, cls.scan
+
+    def counted(self, array):
+        log.append("read")
+        return to_host(self, array)
+
+    def marked(self, *args):
+        log.append("scan begins")
+        result = scan(self, *args)
+        log.append("scan ends")
+        return result
+
+    monkeypatch.setattr(cls, "to_host", counted)
+    monkeypatch.setattr(cls, "scan", marked)
+    network = Network([Dense(FEATURES, 4), ReLU(), Dropout(0.2), Dense(4, CLASSES)])
+    x = np.random.RandomState(0).randn(33, FEATURES).astype(np.float32)
+    t = np.arange(33) % CLASSES
+
+    trainer = Trainer(
+        network,
+        SoftmaxCrossEntropy(),
+        Adam(),
+        penalty=Penalty(l2=0.1),
+        max_norm=1.0,
+        backend=backend.name,
+        device=backend.device_name,
+        random_state=0 if models is None else list(range(models)),
+    )
+
+    def reads(batch_size, epochs):
+        log.clear()
+        trainer.fit(x, t, epochs=epochs, batch_size=batch_size, validation_data=(x, t))
+        joined = " ".join(log)
+        assert "scan begins" in joined
+        assert "scan begins read" not in joined
+        return log.count("read")
+
+    few, many = (reads(16, 2) - reads(16, 1), reads(2, 2) - reads(2, 1))
+    assert few == many
+    assert few <= 6

@@ -1,0 +1,141 @@
+"""Where a problem is solved, and what comes in: checked on the host, brought over once."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import backends, penalties, validation
+from .backends import Array, Backend
+from .losses import target_dtype
+from .step import Data, Problem
+
+__all__ = ["Placement", "Samples", "float_dtype"]
+
+
+class Samples(NamedTuple):
+    """A data set.
+
+    Attributes
+    ----------
+    data : Data
+        On the device.
+    t : numpy.ndarray
+        Targets as `Loss.prepare` returns them, on the host.
+    weights : numpy.ndarray of shape (samples,) or None
+        Sample weights, on the host.
+    """
+
+    data: Data
+    t: np.ndarray
+    weights: np.ndarray | None
+
+    @property
+    def total(self) -> float:
+        """The sum of the sample weights."""
+        return float(len(self.t) if self.weights is None else self.weights.sum())
+
+
+def float_dtype(x: Any) -> str:
+    """Return the type that computations on x have: its own, or float32 for integers."""
+    dtype = getattr(x, "dtype", None) or validation.check_numeric("x", x).dtype
+    name = getattr(dtype, "name", str(dtype).rpartition(".")[2])
+    return name if name in ("float32", "float64") else "float32"
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A problem on a backend, in a type.
+
+    Attributes
+    ----------
+    backend : Backend
+    dtype : {'float32', 'float64'}
+    problem : Problem
+    """
+
+    backend: Backend
+    dtype: str
+    problem: Problem
+
+    def session(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which all else here is called."""
+        return self.backend.session(self.dtype)
+
+    def floats(self, value: Any) -> Array:
+        """Bring numbers, or device arrays of any library, to the backend in the type."""
+        if backends.owner(value) != self.backend.name:
+            value = np.asarray(backends.to_host(value))
+        return self.backend.asarray(value, self.dtype)
+
+    def mask(self) -> Array | None:
+        """Return which parameters the penalty acts on; None without one."""
+        if not self.problem.penalty:
+            return None
+        return self.floats(penalties.mask(self.problem.network.layers))
+
+    def strengths(self) -> dict[str, Array]:
+        """Return the penalty's strengths as coefficients."""
+        return {k: self.floats(v) for k, v in self.problem.penalty.coefficients().items()}
+
+    def features(self, x: Any, name: str = "x") -> Array:
+        """Check features and bring them over; 8-bit pixels stay as they are.
+
+        Raises
+        ------
+        TypeError
+            There are no numbers in it.
+        ValueError
+            The shape does not fit, or NaN or infinity was found.
+        """
+        xp, n_features = self.backend.xp, self.problem.network.n_features_in
+        if backends.owner(x) is None:
+            x = validation.check_numeric(name, x)
+            validation.check_features(name, x.shape, n_features)
+            x = x if x.dtype == np.uint8 else validation.cast(name, x, self.dtype)
+            return self.backend.asarray(x)
+        validation.check_features(name, tuple(x.shape), n_features)
+        if not xp.isdtype(x.dtype, ("bool", "integral", "real floating")):
+            raise TypeError(f"{name} has dtype {x.dtype}. Real numbers are needed.")
+        if x.dtype == xp.uint8:
+            return self.backend.asarray(x)
+        x = self.backend.asarray(x, self.dtype)
+        validation.check_finite(name, bool(xp.all(xp.isfinite(x))))
+        return x
+
+    def seeded(self, samples: Samples, seed: np.ndarray | None) -> Samples:
+        """Return the samples with dropout's seed beside them."""
+        if seed is None:
+            return samples
+        return samples._replace(data=samples.data._replace(seed=self.backend.asarray(seed)))
+
+    def samples(self, x: Any, t: Any, weights: Any = None, *, prefix: str = "") -> Samples:
+        """Check a data set and bring it over.
+
+        Parameters
+        ----------
+        x, t, weights : arrays
+        prefix : str
+            What messages put before the arguments' names.
+        """
+        bring, loss = self.backend.asarray, self.problem.loss
+        self.backend.dtype(self.dtype)
+        features = self.features(x, prefix + "x")
+        host = validation.check_numeric(prefix + "t", backends.to_host(t))
+        host = loss.prepare(host, self.problem.network.n_outputs, prefix + "t")
+        validation.check_same_length(**{prefix + "x": features.shape[0], prefix + "t": len(host)})
+        if weights is not None:
+            name = prefix + "sample_weight"
+            weights = validation.check_weights(name, backends.to_host(weights), len(host))
+        targets = validation.cast(prefix + "t", host, target_dtype(host, self.dtype))
+        data = Data(
+            x=features,
+            t=bring(targets),
+            weights=None if weights is None else self.floats(weights),
+            mask=self.mask(),
+            seed=None,
+        )
+        return Samples(data, host, weights)
