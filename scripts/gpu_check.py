@@ -291,7 +291,7 @@ def machine_part(options: argparse.Namespace) -> int:
         "Python": f"{platform.python_version()} on {platform.platform()}",
         "packages": ", ".join(f"{p} {v}" for p in PACKAGES if (v := version_of(p))),
         "commit": commit(),
-        "GPU": nvidia_smi(),
+        "GPU, memory, driver": nvidia_smi(),
     }
     try:
         from xpnet import backends
@@ -335,14 +335,10 @@ def commit() -> str:
 
 
 def nvidia_smi() -> str:
-    """Return names, memory and driver version of the GPUs."""
+    """Return name, memory and driver version of each GPU."""
     query = "--query-gpu=name,memory.total,driver_version"
     lines = output_of("nvidia-smi", query, "--format=csv,noheader")
-    if not lines:
-        return "nvidia-smi tells of none"
-    return "; ".join(
-        "{}, {}, driver {}".format(*line.split(", ", maxsplit=2)) for line in lines.splitlines()
-    )
+    return "; ".join(lines.splitlines()) if lines else "nvidia-smi tells of none"
 
 
 def cuda(device: int) -> dict[str, str]:

@@ -111,7 +111,7 @@ def test_a_stage_that_fails_does_not_stop_the_others(check, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("raise ImportError", "the package cupy is missing. Install an NVIDIA driver"),
+        ("raise ImportError", "Install an NVIDIA driver and a CuPy that matches it"),
         ("import os; os._exit(9)", "looking for cupy ended with exit code 9"),
     ],
 )
@@ -126,7 +126,8 @@ def test_cupy_that_is_not_usable_is_not_passed(check, tmp_path, monkeypatch, cap
     assert "| parity | not run | | cupy is not usable |" in report
     assert "passed" not in report
     told = capsys.readouterr()
-    assert f"NOT RUN: {reason.split('.')[0]}" in told.err.replace("backend='cupy': ", "")
+    assert "NOT RUN: " in told.err
+    assert reason in told.err
     assert "passed" not in told.out
 
 
@@ -236,7 +237,7 @@ def test_what_is_told_of_the_gpu(check, monkeypatch):
         "CUDA runtime": "12.8",
     }
     monkeypatch.setattr(check, "output_of", lambda *command: "A GPU, 8 GiB, 570.1\nB, 9 GiB, 570.1")
-    assert check.nvidia_smi() == "A GPU, 8 GiB, driver 570.1; B, 9 GiB, driver 570.1"
+    assert check.nvidia_smi() == "A GPU, 8 GiB, 570.1; B, 9 GiB, 570.1"
 
 
 def test_help_tells_what_to_type(check, capsys):

@@ -349,7 +349,7 @@ def snapshot(state):
     return (
         [backends.to_host(a).tolist() for a in (state.params, *state.optimizer_state)],
         (state.step, state.epoch, np.asarray(state.curve).tolist()),
-        [[*rng.get_state()[1].tolist(), rng.get_state()[2]] for rng in state.generators],
+        [[*g["state"]["key"].tolist(), g["state"]["pos"]] for g in state.generators],
         None if state.dropout_seed is None else state.dropout_seed.tolist(),
     )
 

@@ -49,6 +49,8 @@ class Network:
     """
 
     def __init__(self, layers: Iterable[Layer]) -> None:
+        if not isinstance(layers, Iterable):
+            raise TypeError(f"layers={layers!r} must be a list of layers, such as [Dense(2, 1)].")
         self.layers = tuple(layers)
         for i, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):

@@ -20,7 +20,9 @@ def component(name: str, value: Any, base: type, known: Mapping[str, type]) -> A
     if isinstance(value, base):
         return value
     example = next(iter(known.values())).__name__
-    raise TypeError(f"{name}={value!r} must be a {base.__name__}, such as {example}(), or a name.")
+    raise TypeError(
+        f"{name}={value!r} is no {base.__name__}: pass one, such as {example}(), or its name."
+    )
 
 
 def model_seeds(random_state: Any) -> list[Any] | None:
@@ -30,6 +32,12 @@ def model_seeds(random_state: Any) -> list[Any] | None:
     if len(random_state) == 0:
         raise ValueError("random_state is an empty sequence; one entry a model is needed.")
     return list(random_state)
+
+
+def generators(seeds: list[Any] | None, random_state: Any) -> tuple[np.random.RandomState, ...]:
+    """Return a generator for each model, or one for all."""
+    sources = [random_state] if seeds is None else seeds
+    return tuple(validation.check_random_state("random_state", source) for source in sources)
 
 
 def count_models(problem: Problem, seeds: list[Any] | None) -> int | None:

@@ -22,7 +22,7 @@ from .penalties import Penalty
 from .placement import Placement, float_dtype
 from .progress import progress_bar
 from .step import Problem, make_step
-from .training import Run, TrainState
+from .training import Run, TrainState, snapshots
 
 __all__ = ["Trainer"]
 
@@ -113,6 +113,7 @@ class Trainer:
         self.dtype = None if dtype is None else validation.check_float_dtype("dtype", dtype)
         self.random_state = random_state
         self._seeds = options.model_seeds(random_state)
+        options.generators(self._seeds, random_state)  # says what is wrong with them
         self._n_models = options.count_models(self.problem, self._seeds)
         self._steps: dict[tuple[str, ...], Step] = {}
 
@@ -137,9 +138,14 @@ class Trainer:
         TrainState
             To be handed to `fit`.
         """
+        return self._initialize(params)[0]
+
+    def _initialize(
+        self, params: Any = None
+    ) -> tuple[TrainState, tuple[np.random.RandomState, ...]]:
+        """Return the initial state and the generators that it was drawn from."""
         network = self.problem.network
-        seeds = [self.random_state] if self._seeds is None else self._seeds
-        generators = tuple(validation.check_random_state("random_state", s) for s in seeds)
+        generators = options.generators(self._seeds, self.random_state)
         if params is None:
             drawn = [network.initialize(rng) for rng in generators]
             params = drawn[0] if self._seeds is None else np.stack(drawn)
@@ -149,7 +155,7 @@ class Trainer:
             bits = np.array([rng.randint(2**31, dtype=np.int64) for rng in generators])
             seed = bits.astype(np.int32).reshape((1, 1) if self._seeds is None else (-1, 1, 1))
         moments = tuple(np.zeros(params.shape) for _ in self.problem.optimizer.state_names)
-        return TrainState(params, moments, 0, 0, generators, seed)
+        return TrainState(params, moments, 0, 0, snapshots(generators), seed), generators
 
     def _check_params(self, params: Any) -> np.ndarray:
         n_params, n_models = self.problem.network.n_params, self._n_models
@@ -212,7 +218,8 @@ class Trainer:
         epochs : int, default 10
             How many passes, unless `iterations` is given.
         iterations : int, optional
-            How many steps; the last epoch ends early where they are not whole epochs.
+            How many steps; the last epoch ends early where they are not whole epochs, and what
+            goes on from there begins a new one.
         batch_size : int or None, default 32
             None is all samples. The last batch may be smaller.
         sampling : {'shuffle', 'replacement', 'sequential'} or Batches
@@ -257,11 +264,15 @@ class Trainer:
             held_out = None
             if validation_data is not None:
                 held_out = place.samples(xv, tv, prefix="validation_")
-            start = self.initialize() if state is None else self._check_state(state).copied()
+            if state is None:
+                start, generators = self._initialize()
+            else:
+                start = self._check_state(state)
+                generators = start.resumed_generators()
             samples = place.seeded(samples, start.dropout_seed)
             step = self._step(place.backend, step_losses or "before")
             keep_steps = step_losses is not None
-            run = Run(place, step, samples, batches, held_out, train_score, keep_steps)
+            run = Run(place, step, samples, batches, generators, held_out, train_score, keep_steps)
             return self._run(run, start.moved(place.floats), limit, progress, on_epoch)
 
     def _run(
@@ -325,7 +336,7 @@ class Trainer:
 
     def _outputs(self, x: Any, link: Callable[..., Array]) -> Any:
         params = self._trained().params
-        place = self._place(x)
+        place = self._place(x, dtype=float_dtype(params))
         with place.session():
             logits = network_logits(place, place.floats(params), place.features(x))
             y = link(logits, xp=place.backend.xp)
@@ -345,7 +356,7 @@ class Trainer:
             The score is the accuracy, or R² for regression.
         """
         params = self._trained().params
-        place = self._place(x, t, sample_weight)
+        place = self._place(x, t, sample_weight, dtype=float_dtype(params))
         with place.session():
             samples = place.samples(x, t, sample_weight)
             loss, score = evaluate(place, place.floats(params), samples)
@@ -459,10 +470,11 @@ class Trainer:
         trainer.state_ = trainer.initialize(saved.params)
         return trainer
 
-    def _place(self, *arrays: Any) -> Placement:
-        """Return where to compute, given the arrays that came in; the first of them is x."""
+    def _place(self, *arrays: Any, dtype: str | None = None) -> Placement:
+        """Return where to compute, given the arrays that came in; x, the first, has the type."""
         backend = backends.get(self.backend, self.device, like=arrays)
-        return Placement(backend, self.dtype or float_dtype(arrays[0]), self.problem)
+        dtype = self.dtype or dtype or float_dtype(arrays[0])
+        return Placement(backend, dtype, self.problem)
 
     def _trained(self) -> TrainState:
         if not hasattr(self, "state_"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,8 +29,9 @@ class TrainState:
     optimizer_state : tuple of arrays of that shape
     step, epoch : int
         How many were done.
-    generators : tuple of numpy.random.RandomState
-        Where the batches' orders come from: one for all models, or one a model.
+    generators : tuple of dict
+        States of the generators that the batches' orders come from, one for all models or one a
+        model, as ``RandomState.get_state(legacy=False)`` gives them.
     dropout_seed : numpy.ndarray of int32, shape (1, 1) or (models, 1, 1), or None
     curve : tuple
         The monitored loss of each epoch so far, which plateaus are looked for in.
@@ -49,13 +49,16 @@ class TrainState:
     optimizer_state: tuple[Array, ...]
     step: int
     epoch: int
-    generators: tuple[np.random.RandomState, ...]
+    generators: tuple[dict[str, Any], ...]
     dropout_seed: np.ndarray | None
     curve: tuple[Any, ...] = ()
 
-    def copied(self) -> TrainState:
-        """Return a state whose generators are its own: running it leaves this one as it is."""
-        return replace(self, generators=copy.deepcopy(self.generators))
+    def resumed_generators(self) -> tuple[np.random.RandomState, ...]:
+        """Return new generators that stand where the state's stood."""
+        generators = tuple(np.random.RandomState(0) for _ in self.generators)
+        for generator, state in zip(generators, self.generators, strict=True):
+            generator.set_state(state)
+        return generators
 
     def moved(self, bring: Callable[[Array], Array]) -> TrainState:
         """Return the state with ``bring(array)`` in place of each array of parameters."""
@@ -73,6 +76,8 @@ class Run:
     step : Step
     samples : Samples
     batches : Batches
+    generators : tuple of numpy.random.RandomState
+        Where the orders are drawn from: one for all models, or one a model.
     held_out : Samples or None
         Evaluated after each epoch.
     score : bool
@@ -85,6 +90,7 @@ class Run:
     step: Step
     samples: Samples
     batches: Batches
+    generators: tuple[np.random.RandomState, ...]
     held_out: Samples | None = None
     score: bool = False
     keep_steps: bool = False
@@ -117,12 +123,13 @@ class Run:
             optimizer_state=optimizer_state,
             step=state.step + sum(map(len, rows)),
             epoch=state.epoch + 1,
+            generators=snapshots(self.generators),
             curve=(*state.curve, history.monitored[-1]),
         )
 
     def _rows(self, state: TrainState, max_steps: int | None) -> list[np.ndarray]:
         n = self.samples.data.x.shape[0]
-        orders = [self.batches.order(n, rng, state.epoch) for rng in state.generators]
+        orders = [self.batches.order(n, rng, state.epoch) for rng in self.generators]
         order = np.stack(orders) if len(orders) > 1 else orders[0]
         size = self.batches.size(n)
         return split(order if max_steps is None else order[..., : max_steps * size], size)
@@ -177,6 +184,11 @@ class Run:
         if self.held_out is not None:
             loss, score = evaluate(self.place, params, self.held_out)
             history.append(val_losses=loss, val_scores=score)
+
+
+def snapshots(generators: tuple[np.random.RandomState, ...]) -> tuple[dict[str, Any], ...]:
+    """Return the states of generators."""
+    return tuple(generator.get_state(legacy=False) for generator in generators)
 
 
 def _over_steps(values: np.ndarray) -> np.ndarray:

@@ -84,6 +84,16 @@ def two_layer_gradient(params, x, t):
     return loss, {"W1": x.T @ da1, "b1": da1.sum(0), "W2": a1.T @ dy, "b2": dy.sum(0)}
 
 
+def central_difference(params, x, t, key, at, h=1e-4):
+    """The tutorial's numerical gradient of the two-layer net, for one element."""
+    losses = []
+    for shift in (h, -h):
+        moved = {k: v.copy() for k, v in params.items()}
+        moved[key][at] += shift
+        losses.append(two_layer_gradient(moved, x, t)[0])
+    return (losses[0] - losses[1]) / (2 * h)
+
+
 def batch_partition(X, Y, batch_size, seed):
     np.random.seed(seed)
     order = np.random.permutation(X.shape[1])

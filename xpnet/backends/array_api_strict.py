@@ -6,15 +6,12 @@ Its devices stand in for others: 'device1' refuses NumPy functions as a GPU does
 
 from __future__ import annotations
 
-import functools
 import sys
 from typing import Any
 
 import numpy as np
 
-from .base import Array, Backend, BackendUnavailableError, Namespace
-
-_CREATORS = ("arange", "asarray", "empty", "full", "linspace", "ones", "zeros")
+from .base import Array, Backend, Namespace, bound, imported
 
 
 def _name(device: Any) -> str:
@@ -42,15 +39,11 @@ class ArrayAPIStrict(Backend):
                 )
             device = strict.Device(device)
         self.device = device
-        bound = {n: functools.partial(getattr(strict, n), device=device) for n in _CREATORS}
-        self.xp = Namespace(strict, **bound)
+        self.xp = Namespace(strict, **bound(strict, device))
 
     @classmethod
     def version(cls) -> str:
-        try:
-            import array_api_strict
-        except ImportError as error:
-            raise BackendUnavailableError("the package array-api-strict is missing") from error
+        array_api_strict = imported("array_api_strict")
         return str(array_api_strict.__version__)
 
     @staticmethod

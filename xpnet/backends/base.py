@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -20,6 +22,24 @@ Step = Callable[[Tree, Tree, Tree], tuple[Tree, Array]]
 
 class BackendUnavailableError(RuntimeError):
     """The backend cannot be used on this machine; the message says why and what would mend it."""
+
+
+def imported(package: str) -> Any:
+    """Import an optional package, or raise BackendUnavailableError with the reason."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise BackendUnavailableError(f"importing {package} failed ({error})") from error
+        raise BackendUnavailableError(f"the package {package} is missing") from error
+    except ImportError as error:
+        raise BackendUnavailableError(f"importing {package} failed ({error})") from error
+
+
+def bound(module: Any, device: Any) -> dict[str, Any]:
+    """Return a namespace's creation functions, bound to the device."""
+    names = ("arange", "asarray", "empty", "full", "linspace", "ones", "zeros")
+    return {name: functools.partial(getattr(module, name), device=device) for name in names}
 
 
 class Namespace:

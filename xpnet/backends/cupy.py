@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, Backend, BackendUnavailableError, Namespace
+from .base import Array, Backend, BackendUnavailableError, Namespace, imported
 
 
 @functools.cache
@@ -18,10 +18,7 @@ def _probe() -> str:
     ``cupy.is_available`` proves neither the headers that kernels are compiled with nor
     cuBLAS, so one ufunc and one product are run.
     """
-    try:
-        import cupy
-    except ImportError as error:
-        raise BackendUnavailableError("the package cupy is missing") from error
+    cupy = imported("cupy")
     if not cupy.is_available():
         raise BackendUnavailableError(f"no CUDA device was found ({_device_error(cupy)})")
     try:

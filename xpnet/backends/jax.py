@@ -10,9 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .base import Array, Backend, BackendUnavailableError, Namespace, Step, Tree
-
-_CREATORS = ("arange", "asarray", "empty", "full", "linspace", "ones", "zeros")
+from .base import Array, Backend, BackendUnavailableError, Namespace, Step, Tree, bound, imported
 
 
 class JAX(Backend):
@@ -36,8 +34,7 @@ class JAX(Backend):
             self.device = self._find(device)
         # Rows are known to lie in range: without "clip" each take would test for it.
         take = functools.partial(jnp.take, mode="clip")
-        bound = {n: functools.partial(getattr(jnp, n), device=self.device) for n in _CREATORS}
-        self.xp = Namespace(jnp, take=take, **bound)
+        self.xp = Namespace(jnp, take=take, **bound(jnp, self.device))
 
     @staticmethod
     def _find(name: Any) -> Any:
@@ -52,10 +49,7 @@ class JAX(Backend):
 
     @classmethod
     def version(cls) -> str:
-        try:
-            import jax
-        except ImportError as error:
-            raise BackendUnavailableError("the package jax is missing") from error
+        jax = imported("jax")
         if not hasattr(jax, "enable_x64"):
             raise BackendUnavailableError(f"jax {jax.__version__} is too old, 0.8 is needed")
         try:

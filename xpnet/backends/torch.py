@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from typing import Any
 
 import numpy as np
 
-from .base import Array, Backend, BackendUnavailableError, Namespace
-
-_CREATORS = ("arange", "asarray", "empty", "full", "linspace", "ones", "zeros")
+from .base import Array, Backend, Namespace, bound, imported
 
 
 class Torch(Backend):
@@ -30,15 +27,11 @@ class Torch(Backend):
         except (RuntimeError, AssertionError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"device={device!r}: PyTorch cannot use it ({reason}).") from error
-        bound = {n: functools.partial(getattr(compat, n), device=self.device) for n in _CREATORS}
-        self.xp = Namespace(compat, **bound)
+        self.xp = Namespace(compat, **bound(compat, self.device))
 
     @classmethod
     def version(cls) -> str:
-        try:
-            import torch
-        except ImportError as error:
-            raise BackendUnavailableError("the package torch is missing") from error
+        torch = imported("torch")
         return str(torch.__version__)
 
     @staticmethod

@@ -44,7 +44,7 @@ class Dense(Layer):
         validation.check_integer("n_features_in", self.n_features_in)
         validation.check_integer("n_outputs", self.n_outputs)
         for name in ("weight_init", "bias_init"):
-            if not callable(getattr(self, name)):
+            if not isinstance(getattr(self, name), Initializer):
                 raise TypeError(
                     f"{name}={getattr(self, name)!r} must be an initializer, such as Glorot()."
                 )

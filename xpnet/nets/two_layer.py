@@ -238,4 +238,5 @@ class TwoLayerNet:
             progress=progress,
         )
         self.params = self._named(trainer.state_.params)
+        self._rng.set_state(trainer.state_.generators[0])  # what comes next is drawn anew
         return history

@@ -93,11 +93,6 @@ class Comparison:
         """Whether all errors that count are within the tolerance (NaN is not)."""
         return all(error <= self.tolerance for error in self.judged.values())
 
-    @property
-    def worst(self) -> float:
-        """The largest error that counts, in units of the tolerance."""
-        return float(np.max([*self.judged.values()], initial=0.0)) / self.tolerance
-
 
 def trace(case: Case, target: Target, dtype: str | None = None) -> Trace:
     """Run a case on a target and return what is compared."""
@@ -145,7 +140,7 @@ def compare(case: Case, target: Target) -> Comparison:
     """
     pairs: Any = zip(MEASURES, trace(case, target), reference(case), strict=True)
     errors = {
-        name: float(np.linalg.norm(mine - exact) / max(np.linalg.norm(exact), 1e-300))
+        name: float(np.linalg.norm(mine - exact) / np.maximum(np.linalg.norm(exact), 1e-300))
         for name, mine, exact in pairs
     }
     return Comparison(case, target, errors, TOLERANCES[case.dtype])
