@@ -13,6 +13,7 @@ from ._version import __version__
 _HOME = {
     "backends": ["backends"],
     "batches": ["Sequential", "Shuffled", "WithReplacement", "batch_partition"],
+    "gradcheck": ["check_gradients", "numerical_gradient"],
     "history": ["History"],
     "initializers": ["Glorot", "He", "LeCun", "Normal", "Ones", "Uniform", "Zeros"],
     "layers": [
@@ -57,7 +58,7 @@ _HOME = {
     "training": ["TrainState"],
 }
 _ROOM_OF = {name: room for room, names in _HOME.items() for name in names}
-_ROOMS = ["backends", "datasets", "functions", "nets", "parity", "plots"]
+_ROOMS = ["backends", "checkpoints", "datasets", "functions", "nets", "parity", "plots"]
 
 __all__ = ["__version__", *_ROOMS, *(n for n in _ROOM_OF if n not in _ROOMS)]
 

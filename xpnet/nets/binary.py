@@ -33,10 +33,10 @@ class _BinaryClassifier:
         l1: float,
         l2: float,
         *,
-        random_state: Any,
-        backend: str | None,
-        device: Any,
-        dtype: Any,
+        random_state: Any = 42,
+        backend: str | None = "numpy",
+        device: Any = None,
+        dtype: Any = "float64",
     ) -> None:
         self.learning_rate = learning_rate
         self.l1, self.l2 = l1, l2
@@ -190,21 +190,9 @@ class SingleLayer(_BinaryClassifier):
         learning_rate: float = 0.1,
         l1: float = 0,
         l2: float = 0,
-        *,
-        random_state: Any = 42,
-        backend: str | None = "numpy",
-        device: Any = None,
-        dtype: Any = "float64",
+        **options: Any,
     ) -> None:
-        super().__init__(
-            learning_rate,
-            l1,
-            l2,
-            random_state=random_state,
-            backend=backend,
-            device=device,
-            dtype=dtype,
-        )
+        super().__init__(learning_rate, l1, l2, **options)
         self.w_history: list[np.ndarray] = []
 
     def _network(self, n_features):
@@ -254,22 +242,10 @@ class DualLayer(_BinaryClassifier):
         learning_rate: float = 0.1,
         l1: float = 0,
         l2: float = 0,
-        *,
-        random_state: Any = 42,
-        backend: str | None = "numpy",
-        device: Any = None,
-        dtype: Any = "float64",
+        **options: Any,
     ) -> None:
         self.units = validation.check_integer("units", units)
-        super().__init__(
-            learning_rate,
-            l1,
-            l2,
-            random_state=random_state,
-            backend=backend,
-            device=device,
-            dtype=dtype,
-        )
+        super().__init__(learning_rate, l1, l2, **options)
 
     def _network(self, n_features):
         return Network(
@@ -337,23 +313,10 @@ class MinibatchNetwork(RandomInitNetwork):
         learning_rate: float = 0.1,
         l1: float = 0,
         l2: float = 0,
-        *,
-        random_state: Any = 42,
-        backend: str | None = "numpy",
-        device: Any = None,
-        dtype: Any = "float64",
+        **options: Any,
     ) -> None:
         self.batch_size = validation.check_integer("batch_size", batch_size)
-        super().__init__(
-            units,
-            learning_rate,
-            l1,
-            l2,
-            random_state=random_state,
-            backend=backend,
-            device=device,
-            dtype=dtype,
-        )
+        super().__init__(units, learning_rate, l1, l2, **options)
         self._rng: np.random.RandomState | None = None
 
     def _batches(self):
