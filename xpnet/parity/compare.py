@@ -93,6 +93,11 @@ class Comparison:
         """Whether all errors that count are within the tolerance (NaN is not)."""
         return all(error <= self.tolerance for error in self.judged.values())
 
+    @property
+    def worst(self) -> float:
+        """The largest error that counts, in units of the tolerance."""
+        return float(np.max(np.array([*self.judged.values()]))) / self.tolerance
+
 
 def trace(case: Case, target: Target, dtype: str | None = None) -> Trace:
     """Run a case on a target and return what is compared."""
