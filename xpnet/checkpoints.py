@@ -148,6 +148,16 @@ def load(path: str | os.PathLike[str]) -> Saved:
     ValueError
         The file is truncated, damaged, not one of xpnet's, or of a later version; the message
         says which.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from xpnet import Dense, Network, checkpoints
+    >>> net = Network([Dense(2, 3)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = checkpoints.save(f"{folder}/net.safetensors", net, net.initialize(0))
+    ...     checkpoints.load(path).network.names
+    ('W1', 'b1')
     """
     path = Path(path)
     if not path.is_file():
