@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,47 +84,55 @@ class Report:
             json.dump(content, file, indent=1)
 
     def plot(self, path: Any) -> Any:
-        """Write a heat map for each target and type, and return its path.
+        """Write a heat map for each type, and return its path.
 
-        A cell is the worst error of an optimizer with a net, as a power of ten.
+        A row is a value of a factor, a column a target, and a cell the worst error among the
+        cases with that value, as a power of ten.
         """
-        from matplotlib.figure import Figure
-
         from .. import plots
 
-        groups = self._groups()
-        columns = min(2, max(1, len(groups)))
-        rows = max(1, -(-len(groups) // columns))
-        figure = Figure(figsize=(7.5 * columns, 4.2 * rows), layout="constrained")
-        axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
-        for axis, ((target, dtype), group) in zip(axes, groups.items(), strict=False):
-            title = f"{target}, {dtype} (tolerance {TOLERANCES[dtype]:.0e})"
+        path = plots.check_path(path)
+        from matplotlib.figure import Figure
+
+        dtypes = [d for d in FACTORS["dtype"] if any(c.case.dtype == d for c in self.comparisons)]
+        if not dtypes:
+            raise ValueError("Nothing was compared: there is nothing to draw.")
+        columns = list(dict.fromkeys(str(c.target) for c in self.comparisons))
+        size = (3.5 + 1.1 * len(columns) * len(dtypes), 0.32 * len(_ROWS) + 1.5)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(1, len(dtypes), squeeze=False)[0]
+        for ax, dtype in zip(axes, dtypes, strict=True):
+            group = [c for c in self.comparisons if c.case.dtype == dtype]
             plots.heat_map(
-                _worst_by(group),
-                FACTORS["optimizer"],
-                FACTORS["net"],
-                ax=axis,
-                title=title,
-                label="log10 of the worst relative error",
+                [[_worst(group, row, column) for column in columns] for row in _ROWS],
+                [f"{value}" for _, value in _ROWS],
+                columns,
+                ax=ax,
+                title=f"{dtype}, tolerance {TOLERANCES[dtype]:.0e}",
+                label="log10 of the worst relative error (-17: equal)",
                 vmin=-17,
                 vmax=-4,
             )
-        for axis in axes[len(groups) :]:
-            axis.set_visible(False)
         return plots.save(figure, path)
+
+
+_ROWS = [(name, value) for name in ("optimizer", "net", "loss") for value in FACTORS[name]]
+"""The rows of the picture: factors and their values."""
 
 
 def _errors(c: Comparison) -> str:
     return ", ".join(f"{name} {error:.1e}" for name, error in c.judged.items())
 
 
-def _worst_by(group: Iterable[Comparison]) -> np.ndarray:
-    values = np.full((len(FACTORS["optimizer"]), len(FACTORS["net"])), np.nan)
-    for c in group:
-        at = FACTORS["optimizer"].index(c.case.optimizer), FACTORS["net"].index(c.case.net)
-        error = np.log10(max(max(c.judged.values()), 1e-17))
-        values[at] = np.nanmax([values[at], error])
-    return values
+def _worst(group: Sequence[Comparison], row: tuple[str, Any], target: str) -> float:
+    """Return the power of ten of the worst error in a cell; NaN if nothing was run."""
+    name, value = row
+    errors = [
+        np.nan_to_num(max(c.judged.values()), nan=np.inf)
+        for c in group
+        if str(c.target) == target and getattr(c.case, name) == value
+    ]
+    return float(np.log10(max(max(errors), 1e-17))) if errors else float("nan")
 
 
 def targets(names: Sequence[str] | None) -> tuple[list[Target], dict[str, str]]:
