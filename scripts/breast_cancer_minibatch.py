@@ -68,10 +68,10 @@ def main() -> None:
             f"batch {batch_size:>3}: validation accuracy {net.score(d.x_val, d.t_val):.3f}, "
             f"loss {net.losses[-1]:.4f}, validation loss {net.val_losses[-1]:.4f}"
         )
-        ax = plots.plot_history(net.trainer_.history_)
+        ax = plots.plot_history(net.history_)
         ax.set_title(f"Breast cancer, batch size {batch_size}")
         common.save(ax, options.out / f"breast_cancer_batch_{batch_size}.png")
-    curves = plot({b: net.trainer_.history_ for b, net in nets.items()})
+    curves = plot({b: net.history_ for b, net in nets.items()})
     common.save(curves, options.out / "breast_cancer_batches.png")
     if not options.quick:
         print(f"scikit-learn's MLPClassifier: validation accuracy {scikit_learn_score():.3f}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import common
 from matplotlib.figure import Figure
 
-from xpnet import SGD, InverseTime, datasets, plots
+from xpnet import InverseTime, datasets, plots
 from xpnet.nets import DeepNet
 
 DIMS = (2, 16, 8, 1)
@@ -21,8 +21,10 @@ NAMES = ("gd", "momentum", "rmsprop", "adam", "decay")
 def train(name: str, rate: float, epochs: int, **place) -> DeepNet:
     """Train one net with the tutorial's settings of that optimizer."""
     d = datasets.load_moons()
-    decayed = SGD(InverseTime(rate, decay=0.01))
-    net = DeepNet(DIMS, decayed if name == "decay" else name, learning_rate=rate, **place)
+    if name == "decay":
+        net = DeepNet(DIMS, "gd", learning_rate=InverseTime(rate, decay=0.01), **place)
+    else:
+        net = DeepNet(DIMS, name, learning_rate=rate, **place)
     return net.fit(d.x_train.T, d.t_train, epochs, progress=f"{name:<8} at rate {rate}")
 
 
@@ -30,7 +32,7 @@ def plot_losses(nets: dict[str, DeepNet], title: str) -> Figure:
     """Draw the loss curves of all optimizers."""
     figure = Figure(figsize=(6.5, 4), layout="constrained")
     ax = figure.subplots()
-    histories = {name: net.trainer.history_ for name, net in nets.items()}
+    histories = {name: net.history_ for name, net in nets.items()}
     plots.compare_histories(histories, ax=ax)
     ax.set(title=title, ylim=(0, 0.8))
     return figure

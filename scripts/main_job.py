@@ -41,7 +41,7 @@ def breast_cancer(batch_size: int, epochs: int) -> Callable[..., tuple[list[floa
     """Return the training of the breast-cancer net with that batch."""
 
     def train(**place):
-        history = breast_cancer_minibatch.train(batch_size, epochs, **place).trainer_.history_
+        history = breast_cancer_minibatch.train(batch_size, epochs, **place).history_
         return history.losses, history
 
     return train

@@ -15,17 +15,8 @@ ROOT = Path(xpnet.__file__).parent
 ROOMS = (
     *("_version", "validation", "backends", "functions", "random", "initializers", "layers"),
     *("losses", "penalties", "network", "optimizers", "batches", "history", "metrics", "step"),
-    *(
-        "gradcheck",
-        "placement",
-        "evaluation",
-        "training",
-        "progress",
-        "checkpoints",
-        "options",
-        "trainer",
-    ),
-    *("datasets", "nets", "plots", "parity", "cli"),
+    *("placement", "evaluation", "gradcheck", "training", "progress", "checkpoints", "options"),
+    *("trainer", "datasets", "nets", "plots", "parity", "cli"),
 )
 """Each imports only from those before it."""
 

@@ -25,7 +25,7 @@ from xpnet.optimizers import (
     clip_by_norm,
 )
 from xpnet.penalties import Penalty
-from xpnet.step import Problem, coefficient_names, coefficient_table
+from xpnet.step import Problem, coefficient_names, coefficient_table, constant_coefficients
 
 STEPS, SIZE = 50, 8
 rng = np.random.RandomState(0)
@@ -39,11 +39,16 @@ def run(optimizer, grads=GRADS, params=PARAMS, *, backend=None, dtype="float64",
     backend = backends.get("numpy") if backend is None else backend
     first, state = options.get("first", 0), options.get("state")
     problem = Problem(None, None, optimizer, Penalty(), options.get("max_norm"))
-    names, table = coefficient_names(problem), coefficient_table(problem, first, len(grads), 0)
+    (names, fixed), table = (
+        coefficient_names(problem),
+        coefficient_table(problem, first, len(grads), 0),
+    )
+    constants = constant_coefficients(problem)
     params = backend.asarray(params, dtype)
     state = optimizer.initial_state(backend.xp, params) if state is None else state
     for grad, row in zip(grads, table, strict=True):
         c = {name: backend.asarray(row[k], dtype) for k, name in enumerate(names)}
+        c |= {name: backend.asarray(constants[k], dtype) for k, name in enumerate(fixed)}
         grad = backend.asarray(grad, dtype)
         params, state = optimizer.rule(backend.xp, params, grad, state, c)
     return backend.to_host(params), state
@@ -175,7 +180,7 @@ def test_going_on_at_step_37_equals_the_whole_run(optimizer):
     problem = Problem(None, None, optimizer, Penalty())
     table = coefficient_table(problem, 0, 50, 0)
     assert table.dtype == np.float64
-    assert table.shape == (50, len(coefficient_names(problem)))
+    assert table.shape == (50, len(coefficient_names(problem)[0]))
     np.testing.assert_array_equal(coefficient_table(problem, 37, 13, 0), table[37:])
 
 
@@ -213,7 +218,7 @@ def test_coefficients_are_exact_in_float32():
     from decimal import Decimal, localcontext
 
     problem = Problem(None, None, Adam(1e-3), Penalty())
-    rate = coefficient_names(problem).index("rate")
+    rate = coefficient_names(problem)[0].index("rate")
     table = coefficient_table(problem, 0, 3000, 0).astype(np.float32)
     with localcontext(prec=50):
         for t in (1, 2, 10, 1000, 3000):

@@ -275,8 +275,8 @@ def one_hot(
     labels : integer array of shape (...)
         In [0, n_classes); other values give rows of zeros.
     n_classes : int
-    dtype : dtype, default float64
-        A floating-point dtype of the same library.
+    dtype : dtype, optional
+        A floating-point dtype of the same library; by default the library's own default one.
 
     Returns
     -------
@@ -295,7 +295,7 @@ def one_hot(
         if not xp.isdtype(labels.dtype, "integral"):
             raise TypeError(f"labels have dtype {labels.dtype}; integers are needed.")
     classes = xp.arange(n_classes, dtype=labels.dtype)
-    return xp.astype(labels[..., None] == classes, xp.float64 if dtype is None else dtype)
+    return xp.astype(labels[..., None] == classes, xp.zeros(()).dtype if dtype is None else dtype)
 
 
 def _probabilities_and_targets(y: Any, t: Any) -> tuple[Array, Array, Namespace]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from . import backends, penalties, validation
+from . import backends, functions, validation
 from .backends import Array, Backend
+from .evaluation import differentiate
 from .layers import Noise
-from .losses import Loss, target_dtype
+from .losses import Loss
 from .network import Network
 from .optimizers import SGD
 from .penalties import Penalty
-from .step import Data, Problem, batch_loss, gradients
+from .placement import Placement, Samples
+from .step import Problem, batch_loss
 
 __all__ = ["check_gradients", "numerical_gradient"]
 
@@ -58,6 +61,8 @@ def numerical_gradient(
     h = validation.check_real("h", h, open_low=True)
     backend = backends.get("numpy") if backend is None else backend
     host = validation.check_numeric("params", backends.to_host(params)).astype(np.float64)
+    if host.ndim != 1:
+        raise ValueError(f"params has shape {host.shape}; (n,) is needed.")
     gradient = np.empty_like(host)
     for start in range(0, host.size, stack):
         elements = np.arange(start, min(start + stack, host.size))
@@ -117,39 +122,30 @@ def check_gradients(
     >>> check_gradients(net, SquaredError(), x, np.array([1.0, 0.0])) < 1e-7
     True
     """
-    place = backends.get(backend, device)
     rng = validation.check_random_state("random_state", random_state)
-    params = network.initialize(rng) if params is None else np.asarray(params, np.float64)
-    problem = Problem(network, loss, SGD(), Penalty() if penalty is None else penalty)
-    x = validation.check_numeric("x", x)
-    validation.check_features("x", x.shape, network.n_features_in)
-    t = loss.prepare(validation.check_numeric("t", t), network.n_outputs)
-    validation.check_same_length(x=len(x), t=len(t))
-    weights = None
-    if sample_weight is not None:
-        weights = validation.check_weights("sample_weight", sample_weight, len(x))
-    with place.session("float64"):
-        place.dtype("float64")
-        bring, xp = place.asarray, place.xp
-        data = Data(
-            x=bring(x, "float64"),
-            t=bring(t, target_dtype(t, "float64")),
-            weights=None if weights is None else bring(weights, "float64"),
-            mask=bring(penalties.mask(network.layers), "float64"),
-            seed=bring(np.full((1, 1), rng.randint(2**31 - 1), dtype=np.int32)),
-        )
-        c = {k: bring(v, "float64") for k, v in problem.penalty.coefficients().items()}
-        noise = Noise(data.seed, bring(np.int32(0)))
-        total = len(x) if weights is None else float(weights.sum())
-
-        def objective(p: Array) -> Array:
-            value = batch_loss(problem, xp, p, data, noise)
-            if problem.penalty:
-                value = value + problem.penalty.value(xp, p, data.mask, c)[..., 0]
-            return value / total
-
-        _, exact = gradients(problem, xp, bring(params, "float64"), data, c, noise)
-        exact = place.to_host(exact)
-        numerical = numerical_gradient(objective, params, h=h, backend=place)
+    params = network.initialize(rng) if params is None else backends.to_host(params)
+    params = validation.check_numeric("params", params).astype(np.float64)
+    if params.shape != (network.n_params,):
+        raise ValueError(f"params has shape {params.shape}; ({network.n_params},) is needed.")
+    penalty = Penalty() if penalty is None else penalty
+    problem = Problem(network, loss, SGD(), penalty)
+    place = Placement(backends.get(backend, device, like=(x, t)), "float64", problem)
+    seed = np.full((1, 1), rng.randint(2**31 - 1), dtype=np.int32)
+    with place.session():
+        samples = place.seeded(place.samples(x, t, sample_weight), seed)
+        exact = differentiate(place, place.floats(params), samples, 0)[1]
+        objective = functools.partial(_objective, place, samples)
+        numerical = numerical_gradient(objective, params, h=h, backend=place.backend)
     size = np.linalg.norm(exact) + np.linalg.norm(numerical)
     return float(np.linalg.norm(exact - numerical) / size) if size else 0.0
+
+
+def _objective(place: Placement, samples: Samples, params: Array) -> Array:
+    """Return loss and penalty of each model of a stack, as the first training step sees them."""
+    xp, problem, data = place.backend.xp, place.problem, samples.data
+    data = data._replace(x=functions.as_floats(data.x, params.dtype, xp=xp))
+    step = place.backend.asarray(np.asarray(0, dtype=np.int32))
+    value = batch_loss(problem, xp, params, data, Noise(data.seed, step))
+    if problem.penalty:
+        value = value + problem.penalty.value(xp, params, data.mask, place.strengths())[..., 0]
+    return value / samples.total

@@ -37,14 +37,18 @@ def model_seeds(random_state: Any) -> list[Any] | None:
 def generators(seeds: list[Any] | None, random_state: Any) -> tuple[np.random.RandomState, ...]:
     """Return a generator for each model, or one for all."""
     sources = [random_state] if seeds is None else seeds
-    return tuple(validation.check_random_state("random_state", source) for source in sources)
+    found = tuple(validation.check_random_state("random_state", source) for source in sources)
+    if len(set(map(id, found))) < len(found):
+        raise ValueError("random_state has one generator (or None) twice; pass different seeds.")
+    return found
 
 
 def count_models(problem: Problem, seeds: list[Any] | None) -> int | None:
     """Return how many models the hyperparameters and seeds are for; None if for one net."""
-    rate = problem.optimizer.learning_rate
+    schedule = problem.optimizer.learning_rate
     values = {"max_norm": problem.max_norm, **vars(problem.penalty), **vars(problem.optimizer)}
-    values["learning_rate"] = rate.learning_rate if isinstance(rate, Schedule) else rate
+    if isinstance(schedule, Schedule):
+        values |= {name: value for name, value in vars(schedule).items() if name[0] != "_"}
     counts = {name: v.shape[0] for name, v in values.items() if np.ndim(v) == 2}
     if seeds is not None:
         counts["random_state"] = len(seeds)

@@ -11,7 +11,7 @@ import numpy as np
 from . import backends, penalties, validation
 from .backends import Array, Backend
 from .losses import target_dtype
-from .step import Data, Problem
+from .step import Data, Problem, constant_coefficients
 
 __all__ = ["Placement", "Samples", "float_dtype"]
 
@@ -42,8 +42,9 @@ class Samples(NamedTuple):
 def float_dtype(x: Any) -> str:
     """Return the type that computations on x have: its own, or float32 for integers."""
     dtype = getattr(x, "dtype", None) or validation.check_numeric("x", x).dtype
-    name = getattr(dtype, "name", str(dtype).rpartition(".")[2])
-    return name if name in ("float32", "float64") else "float32"
+    name = getattr(dtype, "name", str(dtype).rpartition(".")[2]).lower()
+    wide = name.startswith("float") and name not in ("float16", "float32")
+    return "float64" if wide else "float32"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +131,7 @@ class Placement:
         if weights is not None:
             name = prefix + "sample_weight"
             weights = validation.check_weights(name, backends.to_host(weights), len(host))
+        constants = constant_coefficients(self.problem)
         targets = validation.cast(prefix + "t", host, target_dtype(host, self.dtype))
         data = Data(
             x=features,
@@ -137,5 +139,6 @@ class Placement:
             weights=None if weights is None else self.floats(weights),
             mask=self.mask(),
             seed=None,
+            constants=None if constants is None else self.floats(constants),
         )
         return Samples(data, host, weights)

@@ -19,7 +19,15 @@ from .network import Network
 from .optimizers import Optimizer, Schedule, clip_by_norm
 from .penalties import Penalty
 
-__all__ = ["Data", "Problem", "coefficient_table", "gradients", "make_step", "update"]
+__all__ = [
+    "Data",
+    "Problem",
+    "coefficient_table",
+    "constant_coefficients",
+    "gradients",
+    "make_step",
+    "update",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +65,8 @@ class Data(NamedTuple):
         Which parameters a penalty acts on; None without one.
     seed : int32 array of shape (1, 1) or (models, 1, 1), or None
         Dropout's seed; None without dropout.
+    constants : array of shape (coefficients,) or (coefficients, models, 1), or None
+        The coefficients that are the same at every step.
     """
 
     x: Array
@@ -64,6 +74,7 @@ class Data(NamedTuple):
     weights: Array | None
     mask: Array | None
     seed: Array | None
+    constants: Array | None = None
 
 
 def gradients(
@@ -111,12 +122,14 @@ def make_step(problem: Problem, xp: Namespace, *, record: str = "before") -> Ste
     record : {'before', 'after'}
         Which loss of the batch a step returns: before or after its update.
     """
-    names = coefficient_names(problem)
+    varying, constant = coefficient_names(problem)
 
     def step(carry: Any, x: Any, data: Data) -> Any:
         params, state = carry
-        rows, coefficients, *counter = x
-        c = {name: coefficients[k, ...] for k, name in enumerate(names)}
+        rows, row, *counter = x
+        c = {name: row[k, ...] for k, name in enumerate(varying)}
+        if data.constants is not None:
+            c |= {name: data.constants[k, ...] for k, name in enumerate(constant)}
         noise = Noise(data.seed, counter[0]) if counter else None
         batch = gather(xp, data, rows, params.dtype)
         loss_sum, gradient = gradients(problem, xp, params, batch, c, noise)
@@ -166,15 +179,20 @@ def _coefficients(
     return c if problem.max_norm is None else c | {"max_norm": problem.max_norm}
 
 
-def coefficient_names(problem: Problem) -> tuple[str, ...]:
-    """Return the names of the coefficients, in the table's order."""
-    return tuple(_coefficients(problem, np.arange(1), 0, ()))
+def coefficient_names(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the coefficients that vary by step, and of those that do not.
+
+    What `Optimizer.coefficients` returns with an axis of steps varies.
+    """
+    c = _coefficients(problem, np.arange(2), 0, ())
+    varying = [name for name, value in c.items() if np.ndim(value) == 3]
+    return tuple(varying), tuple(name for name in c if name not in varying)
 
 
 def coefficient_table(
     problem: Problem, first: int, n_steps: int, epoch: int, curve: Any = ()
 ) -> np.ndarray:
-    """Return all that varies by step, for the steps of an epoch.
+    """Return the coefficients that vary by step, for the steps of an epoch.
 
     Parameters
     ----------
@@ -191,5 +209,18 @@ def coefficient_table(
     float64 array of shape (steps, coefficients) or (steps, coefficients, models, 1)
     """
     c = _coefficients(problem, np.arange(first, first + n_steps), epoch, curve)
-    table = np.stack(np.broadcast_arrays(*c.values()), axis=1)
+    columns = [np.asarray(c[name]) for name in coefficient_names(problem)[0]]
+    table = np.stack(np.broadcast_arrays(*columns), axis=1)
     return table[:, :, 0, 0] if table.shape[2] == 1 else table
+
+
+def constant_coefficients(problem: Problem) -> np.ndarray | None:
+    """Return the coefficients that are the same at every step; None if there are none.
+
+    Returns
+    -------
+    float64 array of shape (coefficients,) or (coefficients, models, 1), or None
+    """
+    c = _coefficients(problem, np.arange(2), 0, ())
+    columns = [np.asarray(c[name], dtype=np.float64) for name in coefficient_names(problem)[1]]
+    return np.stack(np.broadcast_arrays(*columns)) if columns else None

@@ -14,7 +14,6 @@ from .backends import Array, Backend, Step
 from .batches import Batches
 from .evaluation import differentiate, evaluate, network_logits
 from .history import History
-from .layers import Dropout
 from .losses import LOSSES, Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, SGD, Optimizer
@@ -117,6 +116,9 @@ class Trainer:
         self._n_models = options.count_models(self.problem, self._seeds)
         self._steps: dict[tuple[str, ...], Step] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_steps": {}}  # functions of this process, made anew where needed
+
     def __repr__(self) -> str:
         p = self.problem
         return (
@@ -182,13 +184,24 @@ class Trainer:
                 f"state holds arrays of shape {shapes}; {1 + len(names)} of shape {params.shape} "
                 f"are needed: params{''.join(f', {name}' for name in names)}."
             )
+        models = 1 if params.ndim == 1 else params.shape[0]
+        if len(state.generators) not in (1, models):
+            raise ValueError(
+                f"state.generators holds {len(state.generators)} generators; 1 or {models} of them "
+                "are needed."
+            )
         if state.dropout_seed is None and self._drops:
             raise ValueError("state.dropout_seed is None, but the network has Dropout.")
+        if state.dropout_seed is not None and state.dropout_seed.size not in (1, models):
+            raise ValueError(
+                f"state.dropout_seed has shape {state.dropout_seed.shape}; one seed, or one for "
+                f"each of {models} models, is needed."
+            )
         return state
 
     @property
     def _drops(self) -> bool:
-        return any(isinstance(layer, Dropout) for layer in self.problem.network.layers)
+        return any(layer.noisy for layer in self.problem.network.layers)
 
     def fit(
         self,
@@ -363,7 +376,7 @@ class Trainer:
         return (float(loss), float(score)) if loss.ndim == 0 else (loss, score)
 
     def loss_and_gradient(
-        self, x: Any, t: Any, *, sample_weight: Any = None, state: TrainState | None = None
+        self, x: Any, t: Any, sample_weight: Any = None, *, state: TrainState | None = None
     ) -> tuple[Any, np.ndarray]:
         """Return the loss and the objective's gradient, as a step on all of (x, t) sees them.
 
@@ -383,7 +396,7 @@ class Trainer:
             Of that mean and of the penalty.
         """
         state = self._trained() if state is None else self._check_state(state)
-        place = self._place(x, t, sample_weight)
+        place = self._place(x, t, sample_weight, dtype=float_dtype(state.params))
         with place.session():
             samples = place.seeded(place.samples(x, t, sample_weight), state.dropout_seed)
             params = place.floats(state.params)
@@ -410,7 +423,8 @@ class Trainer:
 
         Notes
         -----
-        The format is safetensors, see `xpnet.checkpoints`. Optimizer state is not in it.
+        The format is safetensors, see `xpnet.checkpoints`. Optimizer and penalty are not in it:
+        `evaluate` of a trainer that was loaded reports the loss without a penalty.
 
         Examples
         --------

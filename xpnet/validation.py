@@ -16,8 +16,8 @@ import numpy as np
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     """Return `value` where it is one of `choices`; the error names the nearest one."""
     choices = list(choices)
-    if isinstance(value, str) and value in choices:
-        return value
+    if isinstance(value, str) and value.lower() in choices:
+        return value.lower()
     nearest = difflib.get_close_matches(str(value).lower(), choices, n=1, cutoff=0.5)
     hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
     raise ValueError(f"{name}={value!r} is unknown. {hint}Known: {', '.join(choices)}.")
@@ -120,10 +120,11 @@ def check_numeric(name: str, value: Any) -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"{name} must be a rectangular array of numbers: {error}") from error
     if array.dtype.kind == "b":
-        array = array.astype(np.uint8).astype(np.int64)
+        array = array.astype(np.int8)  # not unsigned: those are pixels
     if array.dtype.kind not in "iuf":
         raise TypeError(
-            f"{name} has dtype {array.dtype}. Numbers are needed (float32, float64, integers)."
+            f"{name} has dtype {array.dtype}. Numbers are needed (float32, float64, integers); "
+            f"names of classes become numbers by np.unique({name}, return_inverse=True)[1]."
         )
     check_finite(name, bool(np.isfinite(array).all()) if array.dtype.kind == "f" else True)
     return array
@@ -150,8 +151,12 @@ def check_features(name: str, shape: tuple[int, ...], n_features: int | None) ->
     columns = "features" if n_features is None else str(n_features)
     if len(shape) != 2 or (n_features is not None and shape[1] != n_features):
         raise ValueError(
-            f"{name} has shape {shape}; (samples, {columns}) is needed. "
-            "A single sample is x.reshape(1, -1)."
+            f"{name} has shape {shape}; (samples, {columns}) is needed."
+            + (
+                " A single sample is x.reshape(1, -1), a single feature x.reshape(-1, 1)."
+                if len(shape) == 1
+                else ""
+            )
         )
     if shape[0] == 0:
         raise ValueError(f"{name} has no samples (shape {shape}); at least one is needed.")

@@ -26,7 +26,13 @@ from xpnet import (
     backends,
 )
 from xpnet.penalties import mask
-from xpnet.step import Data, Problem, coefficient_table, make_step
+from xpnet.step import (
+    Data,
+    Problem,
+    coefficient_table,
+    constant_coefficients,
+    make_step,
+)
 
 N, FEATURES, CLASSES, STEPS = 12, 3, 4, 5
 
@@ -118,6 +124,7 @@ class Case:
             weights=rng.rand(N),
             mask=mask(self.problem.network.layers),
             seed=np.arange(models or 1, dtype=np.int32).reshape((-1, 1, 1) if models else (1, 1)),
+            constants=constant_coefficients(self.problem),
         )
 
     def arguments(self, bring):

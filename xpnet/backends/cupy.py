@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from .base import Array, Backend, BackendUnavailableError, Namespace, imported
+from .base import Array, Backend, BackendUnavailableError, Namespace, bound, imported
 
 
 @functools.cache
-def _probe() -> str:
-    """Return the version of a CuPy that really computes here.
+def _failure() -> str | None:
+    """Return why CuPy cannot compute here; None if it can.
 
     ``cupy.is_available`` proves neither the headers that kernels are compiled with nor
     cuBLAS, so one ufunc and one product are run.
     """
-    cupy = imported("cupy")
+    try:
+        cupy = imported("cupy")
+    except BackendUnavailableError as error:
+        return str(error)
     if not cupy.is_available():
-        raise BackendUnavailableError(f"no CUDA device was found ({_device_error(cupy)})")
+        return f"no CUDA device was found ({_device_error(cupy)})"
     try:
         ones = cupy.ones((2, 2), dtype=cupy.float32)
         float((ones @ ones + ones).sum())
-    except (ImportError, RuntimeError, cupy.cuda.compiler.CompileException) as error:
+    except (
+        ImportError,
+        RuntimeError,
+        MemoryError,
+        cupy.cuda.compiler.CompileException,
+    ) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise BackendUnavailableError(f"a first kernel and product failed ({reason})") from error
-    return str(cupy.__version__)
+        return f"a first kernel and product failed ({reason})"
+    return None
 
 
 def _device_error(cupy: Any) -> str:
@@ -36,6 +45,20 @@ def _device_error(cupy: Any) -> str:
     except RuntimeError as error:
         return str(error).split(":")[0]
     return "the driver lists none"
+
+
+def _index(device: Any, count: int) -> int | None:
+    """Return the index of a device: None, 'cuda', 'cuda:N', N, or a CuPy Device."""
+    index = getattr(device, "id", device)
+    if isinstance(index, str):
+        platform, _, number = index.partition(":")
+        index = int(number or 0) if platform == "cuda" and (number or "0").isdigit() else None
+    elif index is None:
+        return None
+    if not isinstance(index, int) or not 0 <= index < count:
+        known = ", ".join(f"cuda:{i}" for i in range(count))
+        raise ValueError(f"device={device!r}: CuPy has {known}.")
+    return index
 
 
 class CuPy(Backend):
@@ -52,25 +75,26 @@ class CuPy(Backend):
         import array_api_compat.cupy as compat
         import cupy
 
-        self.device = cupy.cuda.Device(self._index(device))
         count = cupy.cuda.runtime.getDeviceCount()
-        if self.device.id >= count:
-            raise ValueError(f"device={device!r}: CuPy sees {count} device(s), counted from 0.")
-        self.xp = Namespace(compat)
+        self.device = cupy.cuda.Device(_index(device, count))
+        created = {name: self._here(function) for name, function in bound(compat, None).items()}
+        self.xp = Namespace(compat, **created)
 
-    @staticmethod
-    def _index(device: Any) -> int | None:
-        index = getattr(device, "id", device)
-        if isinstance(index, str):
-            platform, _, number = index.partition(":")
-            if platform != "cuda" or not (number or "0").isdigit():
-                raise ValueError(f"device={device!r}: pass 'cuda', 'cuda:N' or an index.")
-            index = int(number or 0)
-        return index
+    def _here(self, create: Callable[..., Array]) -> Callable[..., Array]:
+        """Return a creation function that allocates on this device, whichever is current."""
+
+        def created(*args: Any, **options: Any) -> Array:
+            with self.device:
+                return create(*args, **options)
+
+        return created
 
     @classmethod
     def version(cls) -> str:
-        return _probe()
+        failure = _failure()
+        if failure is not None:
+            raise BackendUnavailableError(failure)
+        return str(imported("cupy").__version__)
 
     @staticmethod
     def owns(value: Any) -> bool:
@@ -93,11 +117,10 @@ class CuPy(Backend):
 
         return cupy.asnumpy(array)
 
-    def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
-        stack = contextlib.ExitStack()
-        stack.enter_context(super().session(dtype))
-        stack.enter_context(self.device)
-        return stack
+    @contextlib.contextmanager
+    def session(self, dtype: str) -> Iterator[None]:
+        with super().session(dtype), self.device:
+            yield
 
     @property
     def device_name(self) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import weakref
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -84,14 +85,18 @@ class JAX(Backend):
     def to_host(self, array: Array) -> np.ndarray:
         return np.asarray(array)
 
-    def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
+    @contextlib.contextmanager
+    def session(self, dtype: str) -> Iterator[None]:
         import jax
 
-        stack = contextlib.ExitStack()
-        stack.enter_context(super().session(dtype))
-        stack.enter_context(jax.enable_x64(dtype == "float64"))
-        stack.enter_context(jax.default_device(self.device))
-        return stack
+        with (
+            super().session(dtype),
+            jax.enable_x64(dtype == "float64"),
+            jax.default_device(self.device),
+            # Accelerators would round products to fewer digits by default.
+            jax.default_matmul_precision("highest"),
+        ):
+            yield
 
     def scan(self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree) -> tuple[Tree, Any]:
         import jax

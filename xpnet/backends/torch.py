@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,9 @@ class Torch(Backend):
     def to_host(self, array: Array) -> np.ndarray:
         return np.asarray(array.detach().cpu())
 
-    def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
+    @contextlib.contextmanager
+    def session(self, dtype: str) -> Iterator[None]:
         import torch
 
-        stack = contextlib.ExitStack()
-        stack.enter_context(super().session(dtype))
-        stack.enter_context(torch.no_grad())
-        return stack
+        with super().session(dtype), torch.no_grad():
+            yield

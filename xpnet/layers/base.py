@@ -56,6 +56,9 @@ class Layer:
     n_outputs: int | None = None
     """How many features go out; None if as many as come in."""
 
+    noisy: bool = False
+    """Whether the layer needs noise in training, so that a run has a seed for it."""
+
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """What is learned, in the order in which it lies in the flat vector."""

@@ -32,6 +32,7 @@ class Dropout(Layer):
     """
 
     rate: float = 0.5
+    noisy = True
 
     def __post_init__(self):
         validation.check_real("rate", self.rate, high=1.0, open_high=True)

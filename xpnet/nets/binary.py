@@ -107,9 +107,10 @@ class _BinaryClassifier:
             progress=progress,
             on_epoch=self._after_epoch,
         )
+        self.history_ = history
         self.losses, self.val_losses = history.losses, history.val_losses
         for name, value in self._parameters(backends.to_host(trainer.state_.params)).items():
-            setattr(self, name, value)
+            setattr(self, name, value.copy())
         return self
 
     def _before(self, params: np.ndarray) -> None:
@@ -150,7 +151,8 @@ class _BinaryClassifier:
         float
         """
         predicted = self.predict(x)
-        y = np.asarray(backends.to_host(y)).ravel()
+        y = validation.check_numeric("y", backends.to_host(y))
+        y = self.trainer_.problem.loss.prepare(y, 1, "y")[:, 0]
         validation.check_same_length(x=len(predicted), y=len(y))
         return float(np.mean(predicted == y))
 
@@ -190,9 +192,21 @@ class SingleLayer(_BinaryClassifier):
         learning_rate: float = 0.1,
         l1: float = 0,
         l2: float = 0,
-        **options: Any,
+        *,
+        random_state: Any = 42,
+        backend: str | None = "numpy",
+        device: Any = None,
+        dtype: Any = "float64",
     ) -> None:
-        super().__init__(learning_rate, l1, l2, **options)
+        super().__init__(
+            learning_rate,
+            l1,
+            l2,
+            random_state=random_state,
+            backend=backend,
+            device=device,
+            dtype=dtype,
+        )
         self.w_history: list[np.ndarray] = []
 
     def _network(self, n_features):
@@ -242,10 +256,22 @@ class DualLayer(_BinaryClassifier):
         learning_rate: float = 0.1,
         l1: float = 0,
         l2: float = 0,
-        **options: Any,
+        *,
+        random_state: Any = 42,
+        backend: str | None = "numpy",
+        device: Any = None,
+        dtype: Any = "float64",
     ) -> None:
         self.units = validation.check_integer("units", units)
-        super().__init__(learning_rate, l1, l2, **options)
+        super().__init__(
+            learning_rate,
+            l1,
+            l2,
+            random_state=random_state,
+            backend=backend,
+            device=device,
+            dtype=dtype,
+        )
 
     def _network(self, n_features):
         return Network(
@@ -313,10 +339,23 @@ class MinibatchNetwork(RandomInitNetwork):
         learning_rate: float = 0.1,
         l1: float = 0,
         l2: float = 0,
-        **options: Any,
+        *,
+        random_state: Any = 42,
+        backend: str | None = "numpy",
+        device: Any = None,
+        dtype: Any = "float64",
     ) -> None:
         self.batch_size = validation.check_integer("batch_size", batch_size)
-        super().__init__(units, learning_rate, l1, l2, **options)
+        super().__init__(
+            units,
+            learning_rate,
+            l1,
+            l2,
+            random_state=random_state,
+            backend=backend,
+            device=device,
+            dtype=dtype,
+        )
         self._rng: np.random.RandomState | None = None
 
     def _batches(self):

@@ -47,7 +47,7 @@ class DeepNet:
         The named ones have the tutorial's settings: momentum 0.9 (dampened by as much), rho 0.9,
         beta1 0.9, beta2 0.999, epsilon 1e-8.
     learning_rate : float or Schedule, default 0.01
-        Of a named optimizer.
+        Of a named optimizer; an Optimizer brings its own.
     batch_size : int or None, default 64
     random_state : int, default 42
         Seeds the weights, ``N(0, 1) * sqrt(2 / n_in)`` drawn as (n_out, n_in) layer by layer.
@@ -61,6 +61,7 @@ class DeepNet:
         W1, b1 … WL, bL: NumPy arrays of shape (n_out, n_in) and (n_out, 1).
     losses, val_losses : list of float
         One value an epoch.
+    history_ : History
 
     Examples
     --------
@@ -77,19 +78,25 @@ class DeepNet:
         layer_dims: Sequence[int],
         optimizer: str | Optimizer = "adam",
         *,
-        learning_rate: Any = 0.01,
+        learning_rate: Any = None,
         batch_size: int | None = 64,
         random_state: int = 42,
         backend: str | None = "numpy",
         device: Any = None,
         dtype: Any = "float64",
     ) -> None:
+        if not isinstance(layer_dims, Sequence | np.ndarray) or isinstance(layer_dims, str):
+            raise TypeError(f"layer_dims={layer_dims!r} must be a sequence, such as (2, 5, 1).")
         dims = [validation.check_integer("layer_dims", d) for d in layer_dims]
         if len(dims) < 2 or dims[-1] != 1:
             raise ValueError(f"layer_dims={layer_dims!r} must end in 1, such as (2, 5, 2, 1).")
         if isinstance(optimizer, str):
             name = validation.check_choice("optimizer", optimizer, _OPTIMIZERS)
-            optimizer = _OPTIMIZERS[name](learning_rate)
+            optimizer = _OPTIMIZERS[name](0.01 if learning_rate is None else learning_rate)
+        elif learning_rate is not None:
+            raise ValueError(
+                f"learning_rate={learning_rate!r} is for named optimizers; {optimizer!r} has one."
+            )
         self.layer_dims = tuple(dims)
         self.random_state = validation.check_integer("random_state", random_state, minimum=0)
         self.batches = _Reseeded(batch_size, self.random_state)
@@ -159,8 +166,10 @@ class DeepNet:
         )
         trained = network.unflatten(backends.to_host(self.trainer.state_.params))
         self.parameters = {
-            name: value.T if name[0] == "W" else value[:, None] for name, value in trained.items()
+            name: (value.T if name[0] == "W" else value[:, None]).copy()
+            for name, value in trained.items()
         }
+        self.history_ = history
         self.losses, self.val_losses = history.losses, history.val_losses
         return self
 
@@ -190,7 +199,8 @@ class DeepNet:
         -------
         float
         """
-        predicted, y = self.predict(X)[0], np.asarray(backends.to_host(_targets(Y)))
+        predicted = self.predict(X)[0]
+        y = self.trainer.problem.loss.prepare(backends.to_host(_targets(Y)), 1, "Y")[:, 0]
         validation.check_same_length(X=len(predicted), Y=len(y))
         return float(np.mean(predicted == y))
 

@@ -15,6 +15,14 @@ def _zeros(parameters: ArrayDict) -> ArrayDict:
     return {f"d{k}": backends.namespace(p).zeros_like(p) for k, p in parameters.items()}
 
 
+def _check_entry(name: str, arrays: ArrayDict, key: str, param: Array) -> None:
+    if f"d{key}" not in arrays:
+        raise ValueError(f"{name} has no 'd{key}'; it has {sorted(arrays)}.")
+    shape = tuple(arrays[f"d{key}"].shape)
+    if shape != tuple(param.shape):
+        raise ValueError(f"{name}['d{key}'] has shape {shape}; {tuple(param.shape)} is needed.")
+
+
 def _apply(
     optimizer: Optimizer, parameters: ArrayDict, grads: ArrayDict, states: list[ArrayDict], t: int
 ) -> tuple[ArrayDict, list[ArrayDict]]:
@@ -25,14 +33,9 @@ def _apply(
     new_parameters: ArrayDict = {}
     new_states: list[ArrayDict] = [{} for _ in states]
     for key, param in parameters.items():
-        for name, arrays in (("grads", grads), ("states", states[0])):
-            if f"d{key}" not in arrays:
-                raise ValueError(f"{name} has no 'd{key}'; it has {sorted(arrays)}.")
-            if tuple(arrays[f"d{key}"].shape) != tuple(param.shape):
-                raise ValueError(
-                    f"{name}['d{key}'] has shape {tuple(arrays[f'd{key}'].shape)}; "
-                    f"{tuple(param.shape)} is needed."
-                )
+        _check_entry("grads", grads, key, param)
+        for arrays in states:
+            _check_entry("a state (v or s)", arrays, key, param)
         state = tuple(s[f"d{key}"] for s in states)
         new_parameters[key], state = optimizer.rule(
             backends.namespace(param), param, grads[f"d{key}"], state, c

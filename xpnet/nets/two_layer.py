@@ -79,6 +79,8 @@ class TwoLayerNet:
                 Dense(hidden_size, output_size, weight_init=init),
             ]
         )
+        if backend is None:
+            raise ValueError("backend=None: params are made before any array came in; name one.")
         self._backend = backends.get(backend, device)
         self._dtype = validation.check_float_dtype("dtype", dtype)
         self._rng = validation.check_random_state("random_state", random_state)

@@ -112,8 +112,20 @@ class AdamW(Adam):
     0.1
     """
 
-    def __init__(self, learning_rate: Any = 1e-3, *, weight_decay: Any = 0.01, **options: Any):
-        super().__init__(learning_rate, **options)
+    def __init__(
+        self,
+        learning_rate: Any = 1e-3,
+        *,
+        weight_decay: Any = 0.01,
+        beta1: Any = 0.9,
+        beta2: Any = 0.999,
+        eps: Any = 1e-8,
+        amsgrad: bool = False,
+        eps_form: str = "corrected",
+    ) -> None:
+        super().__init__(
+            learning_rate, beta1=beta1, beta2=beta2, eps=eps, amsgrad=amsgrad, eps_form=eps_form
+        )
         self.weight_decay = validation.check_hyperparameter("weight_decay", weight_decay)
 
     def coefficients(self, t, rate):
@@ -148,21 +160,40 @@ class Nadam(Adam):
     0.002
     """
 
-    def __init__(self, learning_rate: Any = 2e-3, *, momentum_decay: Any = 4e-3, **options: Any):
-        super().__init__(learning_rate, **options)
+    def __init__(
+        self,
+        learning_rate: Any = 2e-3,
+        *,
+        momentum_decay: Any = 4e-3,
+        beta1: Any = 0.9,
+        beta2: Any = 0.999,
+        eps: Any = 1e-8,
+        amsgrad: bool = False,
+        eps_form: str = "corrected",
+    ) -> None:
+        super().__init__(
+            learning_rate, beta1=beta1, beta2=beta2, eps=eps, amsgrad=amsgrad, eps_form=eps_form
+        )
         self.momentum_decay = validation.check_hyperparameter("momentum_decay", momentum_decay)
+
+    def _momentum(self, t: np.ndarray) -> Any:
+        return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.momentum_decay))
+
+    def _product(self, t: np.ndarray) -> np.ndarray:
+        """Return the product of the momenta of the steps 1..t."""
+        largest = float(np.max(self.beta1))
+        # It is below beta1**t: from some step on it is lost beside the 1 it is taken from.
+        vanished = 1 if largest == 0.0 else int(np.ceil(np.log(1e-17) / np.log(largest)))
+        steps = np.arange(1.0, min(float(t.max()), vanished) + 1.0)[:, None, None]
+        products = np.cumprod(self._momentum(steps), axis=0)
+        index = np.minimum(t[:, 0, 0], len(products)).astype(np.int64) - 1
+        return np.where(t > vanished, 0.0, products[index])
 
     def coefficients(self, t, rate):
         c = super().coefficients(t, rate)
-        t_last = int(t.max())
-        # The products run over all steps from the first one, this epoch's or not.
-        steps = np.arange(1.0, t_last + 2.0)[:, None, None]
-        mu = self.beta1 * (1.0 - 0.5 * 0.96 ** (steps * self.momentum_decay))
-        product = np.cumprod(mu, axis=0)
-        now = t[:, 0, 0].astype(np.int64) - 1
         scaled = rate * np.sqrt(1.0 - self.beta2**t)
-        c["rate"] = scaled * mu[now + 1] / (1.0 - product[now + 1])
-        c["rate_gradient"] = scaled * (1.0 - mu[now]) / (1.0 - product[now])
+        c["rate"] = scaled * self._momentum(t + 1.0) / (1.0 - self._product(t + 1.0))
+        c["rate_gradient"] = scaled * (1.0 - self._momentum(t)) / (1.0 - self._product(t))
         return c
 
     def rule(self, xp, param, grad, state, c):

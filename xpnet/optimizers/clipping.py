@@ -29,5 +29,9 @@ def clip_by_norm(xp: Namespace, grad: Array, max_norm: Array) -> Array:
     >>> clip_by_norm(np, np.array([3.0, 4.0]), np.float64(1.0))
     array([0.6, 0.8])
     """
-    norm = xp.sqrt(xp.sum(grad * grad, axis=-1, keepdims=True))
+    # Squares of what is largest, or of less: those of 1e20 are infinite in float32.
+    tiny = float(xp.finfo(grad.dtype).smallest_normal)
+    largest = xp.maximum(xp.max(xp.abs(grad), axis=-1, keepdims=True), tiny)
+    parts = grad / largest
+    norm = largest * xp.sqrt(xp.sum(parts * parts, axis=-1, keepdims=True))
     return grad * (max_norm / xp.maximum(norm, max_norm))

@@ -43,7 +43,17 @@ class Schedule(ABC):
 
     @abstractmethod
     def factor(self, time: np.ndarray) -> np.ndarray:
-        """Return what the initial rate is multiplied by at each time (floats, from 0)."""
+        """Return what the initial rate is multiplied by at each time.
+
+        Parameters
+        ----------
+        time : float64 array of shape (n, 1, 1)
+            From 0.
+
+        Returns
+        -------
+        float64 array of shape (n, 1, 1) or (n, models, 1)
+        """
 
     def rates(self, steps: np.ndarray, epoch: int, curve: Sequence[Any] = ()) -> np.ndarray:
         """Return the rates of an epoch's steps.
@@ -69,11 +79,11 @@ class Schedule(ABC):
         array([0.0125, 0.0125])
         """
         time = steps if self.unit == "step" else np.full(len(steps), epoch)
-        factor = self.factor(time.astype(np.float64))
-        return np.asarray(self.learning_rate) * factor.reshape(-1, 1, 1)
+        factor = self.factor(time.astype(np.float64)[:, None, None])
+        return np.asarray(self.learning_rate) * factor
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
+        options = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if k[0] != "_")
         return f"{type(self).__name__}({options})"
 
 
@@ -99,7 +109,7 @@ class StepDecay(Schedule):
     learning_rate, unit
         As for `Schedule`.
     every : int
-    gamma : float in (0, 1], default 0.1
+    gamma : float or array of shape (models, 1), in (0, 1], default 0.1
 
     Examples
     --------
@@ -108,10 +118,10 @@ class StepDecay(Schedule):
     array([1.  , 1.  , 0.5 , 0.5 , 0.25])
     """
 
-    def __init__(self, learning_rate: Any, every: int, gamma: float = 0.1, *, unit: str = "epoch"):
+    def __init__(self, learning_rate: Any, every: int, gamma: Any = 0.1, *, unit: str = "epoch"):
         super().__init__(learning_rate, unit=unit)
         self.every = validation.check_integer("every", every)
-        self.gamma = validation.check_real("gamma", gamma, high=1.0, open_low=True)
+        self.gamma = validation.check_hyperparameter("gamma", gamma, high=1.0, open_low=True)
 
     def factor(self, time):
         return self.gamma ** np.floor(time / self.every)
@@ -124,7 +134,7 @@ class Exponential(Schedule):
     ----------
     learning_rate, unit
         As for `Schedule`.
-    gamma : float in (0, 1], default 0.95
+    gamma : float or array of shape (models, 1), in (0, 1], default 0.95
 
     Examples
     --------
@@ -133,9 +143,9 @@ class Exponential(Schedule):
     array([1.  , 0.5 , 0.25])
     """
 
-    def __init__(self, learning_rate: Any, gamma: float = 0.95, *, unit: str = "epoch"):
+    def __init__(self, learning_rate: Any, gamma: Any = 0.95, *, unit: str = "epoch"):
         super().__init__(learning_rate, unit=unit)
-        self.gamma = validation.check_real("gamma", gamma, high=1.0, open_low=True)
+        self.gamma = validation.check_hyperparameter("gamma", gamma, high=1.0, open_low=True)
 
     def factor(self, time):
         return self.gamma**time
@@ -148,7 +158,7 @@ class InverseTime(Schedule):
     ----------
     learning_rate, unit
         As for `Schedule`.
-    decay : float, default 0.1
+    decay : float or array of shape (models, 1), default 0.1
 
     Examples
     --------
@@ -157,9 +167,9 @@ class InverseTime(Schedule):
     array([1.   , 0.5  , 0.333, 0.25 ])
     """
 
-    def __init__(self, learning_rate: Any, decay: float = 0.1, *, unit: str = "epoch"):
+    def __init__(self, learning_rate: Any, decay: Any = 0.1, *, unit: str = "epoch"):
         super().__init__(learning_rate, unit=unit)
-        self.decay = validation.check_real("decay", decay)
+        self.decay = validation.check_hyperparameter("decay", decay)
 
     def factor(self, time):
         return 1.0 / (1.0 + self.decay * time)
@@ -176,7 +186,7 @@ class Cosine(Schedule):
         Epochs (or steps) until the end, warm-up included.
     warmup : int, default 0
         Epochs (or steps) of the warm-up: the first has the rate ``learning_rate / warmup``.
-    final : float in [0, 1], default 0
+    final : float or array of shape (models, 1), in [0, 1], default 0
         The last rate, as a part of `learning_rate`.
 
     References
@@ -195,14 +205,14 @@ class Cosine(Schedule):
         learning_rate: Any,
         total: int,
         warmup: int = 0,
-        final: float = 0.0,
+        final: Any = 0.0,
         *,
         unit: str = "epoch",
     ):
         super().__init__(learning_rate, unit=unit)
         self.total = validation.check_integer("total", total)
         self.warmup = validation.check_integer("warmup", warmup, minimum=0)
-        self.final = validation.check_real("final", final, high=1.0)
+        self.final = validation.check_hyperparameter("final", final, high=1.0)
         if self.warmup >= self.total:
             raise ValueError(f"warmup={warmup} must be below total={total}.")
 
@@ -211,6 +221,9 @@ class Cosine(Schedule):
         decay = self.final + (1.0 - self.final) * 0.5 * (1.0 + np.cos(np.pi * done))
         rising = (time + 1.0) / max(self.warmup, 1)
         return np.where(time < self.warmup, rising, decay)
+
+
+_UNREAD = np.full((1, 1), np.inf), np.zeros((1, 1)), np.zeros((1, 1))
 
 
 class Plateau(Schedule):
@@ -223,10 +236,9 @@ class Plateau(Schedule):
     Parameters
     ----------
     learning_rate : float or array of shape (models, 1)
-    reduction : float in (0, 1), default 0.1
+    reduction : float or array of shape (models, 1), in (0, 1), default 0.1
     patience : int, default 10
-    min_delta : float, default 1e-4
-    min_rate : float, default 0
+    min_delta, min_rate : float or array of shape (models, 1), default 1e-4, 0
 
     Examples
     --------
@@ -239,37 +251,46 @@ class Plateau(Schedule):
     def __init__(
         self,
         learning_rate: Any,
-        reduction: float = 0.1,
+        reduction: Any = 0.1,
         patience: int = 10,
-        min_delta: float = 1e-4,
-        min_rate: float = 0.0,
+        min_delta: Any = 1e-4,
+        min_rate: Any = 0.0,
     ):
         super().__init__(learning_rate)
-        self.reduction = validation.check_real(
+        self.reduction = validation.check_hyperparameter(
             "reduction", reduction, high=1.0, open_low=True, open_high=True
         )
         self.patience = validation.check_integer("patience", patience, minimum=0)
-        self.min_delta = validation.check_real("min_delta", min_delta)
-        self.min_rate = validation.check_real("min_rate", min_rate)
+        self.min_delta = validation.check_hyperparameter("min_delta", min_delta)
+        self.min_rate = validation.check_hyperparameter("min_rate", min_rate)
+        if np.any(np.asarray(self.min_rate) > self.learning_rate):
+            raise ValueError(f"min_rate={min_rate!r} is above learning_rate={learning_rate!r}.")
+        self._memo: tuple[tuple[Any, ...], Any] = (), _UNREAD
 
     def factor(self, time):
         return np.ones_like(time)
 
     def rates(self, steps, epoch, curve=()):
-        models = -1 if len(curve) else 1
-        losses = np.asarray(curve, dtype=np.float64).reshape(len(curve), models)
-        best = np.full(losses.shape[1:], np.inf)
-        waited, reductions = np.zeros_like(best), np.zeros_like(best)
-        for loss in losses:
+        reductions = self._read(tuple(curve))[2]
+        rate = np.maximum(self.learning_rate * self.reduction**reductions, self.min_rate)
+        return np.broadcast_to(rate, (len(steps), *rate.shape))
+
+    def _read(self, curve: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return best loss, epochs waited and reductions, each of shape (1, 1) or (models, 1)."""
+        read, (best, waited, reductions) = self._memo
+        if len(read) > len(curve) or any(a is not b for a, b in zip(read, curve, strict=False)):
+            read, (best, waited, reductions) = (), _UNREAD
+        for entry in curve[len(read) :]:
+            loss = np.reshape(np.asarray(entry, dtype=np.float64), (-1, 1))
             improved = loss < best - self.min_delta
             best = np.where(improved, loss, best)
             waited = np.where(improved, 0.0, waited + 1.0)
             reduced = waited > self.patience
-            reductions += reduced
-            waited[reduced] = 0.0
-        factor = (self.reduction**reductions)[:, None]
-        rate = np.maximum(np.asarray(self.learning_rate) * factor, self.min_rate)
-        return np.broadcast_to(rate, (len(steps), *rate.shape))
+            reductions = reductions + reduced
+            waited = np.where(reduced, 0.0, waited)
+        # Not a state, only what has been read already: a longer curve is read from there.
+        self._memo = curve, (best, waited, reductions)
+        return self._memo[1]
 
 
 SCHEDULES: dict[str, type[Schedule]] = {
