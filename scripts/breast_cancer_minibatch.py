@@ -15,11 +15,11 @@ from xpnet.nets import MinibatchNetwork
 EPOCHS, L2 = 500, 0.01
 
 
-def train(batch_size: int, epochs: int = EPOCHS, **place) -> MinibatchNetwork:
+def train(batch_size: int, epochs: int = EPOCHS, **where) -> MinibatchNetwork:
     """Train on the tutorial's splits."""
     d = datasets.load_breast_cancer()
-    net = MinibatchNetwork(batch_size=batch_size, l2=L2, **place)
-    label = f"batch {batch_size} on {place.get('backend')}"
+    net = MinibatchNetwork(batch_size=batch_size, l2=L2, **where)
+    label = f"batch {batch_size} on {where.get('backend')}"
     return net.fit(d.x_train, d.t_train, epochs, d.x_val, d.t_val, progress=label)
 
 
@@ -62,7 +62,7 @@ def main() -> None:
     options = common.parser(__doc__).parse_args()
     d = datasets.load_breast_cancer()
     epochs = 20 if options.quick else EPOCHS
-    nets = {b: train(b, epochs, **common.place(options)) for b in (32, 128)}
+    nets = {b: train(b, epochs, **common.where(options)) for b in (32, 128)}
     for batch_size, net in nets.items():
         print(
             f"batch {batch_size:>3}: validation accuracy {net.score(d.x_val, d.t_val):.3f}, "
@@ -78,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.run(main)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,25 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     p.add_argument("--backend", default="numpy", help="numpy, cupy, jax, torch … or auto")
     p.add_argument("--device", help="a device of the backend, such as cuda:0")
     p.add_argument("--dtype", default="float64", choices=["float64", "float32"])
-    p.add_argument("--out", type=Path, default=Path("out"), help="folder of the pictures")
-    p.add_argument("--quick", action="store_true", help="a short run, to see that all works")
+    add_output(p)
     return p
 
 
-def place(options: argparse.Namespace) -> dict[str, Any]:
+def add_output(p: argparse.ArgumentParser) -> None:
+    """Add the options that say what comes out."""
+    p.add_argument("--out", type=Path, default=Path("out"), help="folder of the pictures")
+    p.add_argument("--quick", action="store_true", help="a short run, to see that all works")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script; what is wrong with its options or data is told in one line."""
+    try:
+        main()
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+        sys.exit(f"error: {error}")
+
+
+def where(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options that say where to compute, as keywords of a net."""
     return {"backend": options.backend, "device": options.device, "dtype": options.dtype}
 

@@ -18,13 +18,13 @@ RATES = {"small": 0.0007, "higher": 0.1}
 NAMES = ("gd", "momentum", "rmsprop", "adam", "decay")
 
 
-def train(name: str, rate: float, epochs: int, **place) -> DeepNet:
+def train(name: str, rate: float, epochs: int, **where) -> DeepNet:
     """Train one net with the tutorial's settings of that optimizer."""
     d = datasets.load_moons()
     if name == "decay":
-        net = DeepNet(DIMS, "gd", learning_rate=InverseTime(rate, decay=0.01), **place)
+        net = DeepNet(DIMS, "gd", learning_rate=InverseTime(rate, decay=0.01), **where)
     else:
-        net = DeepNet(DIMS, name, learning_rate=rate, **place)
+        net = DeepNet(DIMS, name, learning_rate=rate, **where)
     return net.fit(d.x_train.T, d.t_train, epochs, progress=f"{name:<8} at rate {rate}")
 
 
@@ -54,7 +54,7 @@ def main() -> None:
     d = datasets.load_moons()
     epochs = 10 if options.quick else 300
     for word, rate in RATES.items():
-        nets = {name: train(name, rate, epochs, **common.place(options)) for name in NAMES}
+        nets = {name: train(name, rate, epochs, **common.where(options)) for name in NAMES}
         print(f"{word} rate {rate}:")
         for name, net in nets.items():
             score = net.score(d.x_val.T, d.t_val)
@@ -65,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.run(main)

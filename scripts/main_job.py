@@ -6,6 +6,7 @@ and once more on NumPy in float32. Ends in a table and in pictures.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,7 +30,7 @@ class Job(NamedTuple):
 class Row(NamedTuple):
     """What the table says of a run."""
 
-    place: str
+    where: str
     train_loss: float
     val_loss: float
     accuracy: float
@@ -40,8 +41,8 @@ class Row(NamedTuple):
 def breast_cancer(batch_size: int, epochs: int) -> Callable[..., tuple[list[float], History]]:
     """Return the training of the breast-cancer net with that batch."""
 
-    def train(**place):
-        history = breast_cancer_minibatch.train(batch_size, epochs, **place).history_
+    def train(**where):
+        history = breast_cancer_minibatch.train(batch_size, epochs, **where).history_
         return history.losses, history
 
     return train
@@ -50,16 +51,16 @@ def breast_cancer(batch_size: int, epochs: int) -> Callable[..., tuple[list[floa
 def digits(iterations: int) -> Callable[..., tuple[list[float], History]]:
     """Return the training of the two-layer net on the digits."""
 
-    def train(**place):
+    def train(**where):
         d = datasets.load_digits()
-        net = TwoLayerNet(64, 50, 10, random_state=0, **place)
+        net = TwoLayerNet(64, 50, 10, random_state=0, **where)
         history = net.fit(
             d.x_train,
             d.t_train,
             iterations=iterations,
             learning_rate=1.0,
             validation_data=(d.x_val, d.t_val),
-            progress=f"digits on {place['backend']}",
+            progress=f"digits on {where['backend']}",
         )
         return history.step_losses, history
 
@@ -69,13 +70,13 @@ def digits(iterations: int) -> Callable[..., tuple[list[float], History]]:
 def compare(job: Job, places: list[dict[str, str]]) -> tuple[list[Row], History]:
     """Run a job in every place; the first is the reference of the others."""
     rows, first = [], None
-    for place in places:
+    for where in places:
         began = time.perf_counter()
-        curve, history = job.train(**place)
+        curve, history = job.train(**where)
         seconds = time.perf_counter() - began
         first = first or (curve, history)
         difference = float(np.max(np.abs(np.subtract(curve, first[0]))))
-        name = f"{place['backend']} {place['dtype']}"
+        name = f"{where['backend']} {where['dtype']}"
         rows.append(
             Row(
                 name,
@@ -94,20 +95,23 @@ def table(job: Job, rows: list[Row]) -> str:
     """Return the rows as text."""
     lines = [
         job.name,
-        f"  {'backend':<26}{'train loss':>12}{'val loss':>12}{'accuracy':>10}{'seconds':>9}"
-        f"{'largest difference of the loss curve':>40}",
+        f"  {'':<26}{'train':>11}{'validation':>12}{'validation':>12}{'':>9}  largest difference",
+        f"  {'backend':<26}{'loss':>11}{'loss':>12}{'accuracy':>12}{'seconds':>9}"
+        "  of the loss curve",
     ]
     for i, row in enumerate(rows):
         difference = "reference" if i == 0 else f"{row.difference:.1e}"
         lines.append(
-            f"  {row.place:<26}{row.train_loss:>12.6f}{row.val_loss:>12.6f}{row.accuracy:>10.4f}"
-            f"{row.seconds:>9.1f}{difference:>40}"
+            f"  {row.where:<26}{row.train_loss:>11.6f}{row.val_loss:>12.6f}{row.accuracy:>12.4f}"
+            f"{row.seconds:>9.1f}  {difference}"
         )
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = common.parser(__doc__)
+    began = time.perf_counter()
+    parser = argparse.ArgumentParser(description=__doc__)
+    common.add_output(parser)
     options = parser.parse_args()
     epochs, iterations = (10, 100) if options.quick else (500, 3000)
     found = backends.available()
@@ -127,11 +131,15 @@ def main() -> None:
         tables.append(table(job, rows))
         histories.append(history)
     print("\n" + "\n\n".join(tables) + "\n")
+    missing = [name for name, status in found.items() if not status.usable]
+    if missing:
+        print(f"not run, since not usable here: {', '.join(missing)}; xpnet info says why\n")
     curves = breast_cancer_minibatch.plot({32: histories[0], 128: histories[1]})
     common.save(curves, options.out / "breast_cancer_batches.png")
     accuracy = mnist_two_layer.plot(histories[2], "Digits, 64-50-10", "validation")
     common.save(accuracy, options.out / "digits_accuracy.png")
+    print(f"done in {time.perf_counter() - began:.0f} s")
 
 
 if __name__ == "__main__":
-    main()
+    common.run(main)

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     d = datasets.load_mnist(options.data_home)
-    net = TwoLayerNet(784, 50, 10, random_state=options.seed, **common.place(options))
+    net = TwoLayerNet(784, 50, 10, random_state=options.seed, **common.where(options))
     history = net.fit(
         d.x_train,
         d.t_train,
@@ -49,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    common.run(main)

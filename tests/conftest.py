@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,20 @@ PLACES = [
     ("array_api_strict", "device2"),
     ("array_api_strict", "no_x64"),
 ]
+
+
+MNIST = Path(
+    os.environ.get("XPNET_DATA_HOME") or Path(__file__).parents[1] / "../shared/data/mnist"
+)
+"""Where real MNIST is looked for."""
+
+
+@pytest.fixture
+def mnist_home():
+    """The folder of MNIST's files."""
+    if not MNIST.is_dir():
+        pytest.skip(f"no MNIST in {MNIST}; set XPNET_DATA_HOME to its folder")
+    return MNIST
 
 
 @functools.cache

@@ -277,7 +277,7 @@ def test_bounds(call, told):
     ("call", "given", "nearest"),
     [
         (lambda: trainer(loss="sqared_error"), "loss='sqared_error'", "squared_error"),
-        (lambda: trainer(optimizer="Adam"), "optimizer='Adam'", "adam"),
+        (lambda: trainer(optimizer="adem"), "optimizer='adem'", "adam"),
         (lambda: trainer(backend="numpi"), "backend='numpi'", "numpy"),
         (lambda: trainer(dtype="float16"), "dtype='float16'", "float64"),
         (lambda: fit(sampling="shufle"), "sampling='shufle'", "shuffle"),

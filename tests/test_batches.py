@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from xpnet.batches import (
     SAMPLINGS,
-    Sequential,
+    InOrder,
     Shuffled,
     WithReplacement,
     batch_partition,
@@ -28,7 +28,7 @@ def test_shuffled_is_one_permutation_an_epoch():
 
 def test_sequential_draws_nothing():
     rng = np.random.RandomState(42)
-    np.testing.assert_array_equal(Sequential(4).order(10, rng, 1), np.arange(10))
+    np.testing.assert_array_equal(InOrder(4).order(10, rng, 1), np.arange(10))
     assert rng.randint(1000) == np.random.RandomState(42).randint(1000)
 
 

@@ -244,13 +244,13 @@ def test_a_run_is_the_librarys_run(run):
     ]
     assert summary["data"] == repr(data).strip("<>")
     assert summary["net"] == "30-10-1, Sigmoid(), 321 parameters"
+    train_loss, train_score = trainer.evaluate(data.x_train, data.t_train)
     assert summary["loss"] == (
-        f"BinaryCrossEntropy: train {history.losses[-1]:.4f}, "
+        f"BinaryCrossEntropy: train {train_loss:.4f}, "
         f"validation {history.val_losses[-1]:.4f}, test {test_loss:.4f}"
     )
     assert summary["accuracy"] == (
-        f"train {trainer.evaluate(data.x_train, data.t_train)[1]:.4f}, "
-        f"validation {history.val_scores[-1]:.4f}, test {test_score:.4f}"
+        f"train {train_score:.4f}, validation {history.val_scores[-1]:.4f}, test {test_score:.4f}"
     )
     assert summary["optimizer"] == repr(SGD(0.1))
     assert summary["epochs"] == "20 (240 steps)"
@@ -339,7 +339,7 @@ OPTIONS = [
     ("--max-norm 0.5", lambda t: t.problem.max_norm == 0.5),
     ("--batch-size 100", lambda t: t.state_.step == 2 * 7),
     ("--batch-size all", lambda t: t.state_.step == 2),
-    ("--sampling sequential", lambda t: repr(t.options["sampling"]) == "Sequential(batch_size=32)"),
+    ("--sampling sequential", lambda t: repr(t.options["sampling"]) == "InOrder(batch_size=32)"),
     ("--sampling replacement --batch-size 300", lambda t: t.state_.step == 2 * 3),
     ("--seed 3", lambda t: t.random_state == 3),
     ("--backend auto", lambda t: t.backend in ("numpy", "cupy")),
@@ -396,7 +396,8 @@ def test_a_device_of_the_backend(run):
     assert lines(out)["backend"] == "array_api_strict on device1, float64"
 
 
-def test_the_progress_bar_is_on_stderr(capsys):
+def test_the_progress_bar_is_on_stderr(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)  # a notebook, where bars are always drawn
     assert main(["train", "moons", "--epochs", "2"]) == 0
     out, err = capsys.readouterr()
     assert "2/2" in err

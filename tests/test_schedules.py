@@ -139,7 +139,7 @@ def test_plateau_watches_each_model_alone():
 def test_the_schedule_reaches_the_table_of_coefficients():
     def rates(learning_rate, *when):
         problem = Problem(None, None, SGD(learning_rate), Penalty())
-        return coefficient_table(problem, *when)[:, coefficient_names(problem).index("rate")]
+        return coefficient_table(problem, *when)[:, coefficient_names(problem)[0].index("rate")]
 
     np.testing.assert_allclose(rates(Exponential(0.1, gamma=0.5), 6, 2, 3), [0.0125, 0.0125])
     np.testing.assert_allclose(rates(Plateau(0.1, 0.5, 0), 6, 2, 3, [1.0, 1.0]), [0.05, 0.05])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from xpnet import (
     Dropout,
     Exponential,
     History,
+    InOrder,
     InverseTime,
     Lion,
     Nadam,
@@ -29,7 +31,6 @@ from xpnet import (
     Poisson,
     ReLU,
     RMSprop,
-    Sequential,
     Shuffled,
     SoftmaxCrossEntropy,
     SquaredError,
@@ -250,7 +251,7 @@ def test_ten_epochs_unless_told_otherwise():
 
 @pytest.mark.parametrize(
     ("sampling", "batches"),
-    [("shuffle", Shuffled(6)), ("sequential", Sequential(6)), ("replacement", WithReplacement(6))],
+    [("shuffle", Shuffled(6)), ("sequential", InOrder(6)), ("replacement", WithReplacement(6))],
 )
 def test_batches_may_be_named_or_handed_in(sampling, batches):
     named = train(Adam(), sampling=sampling)
@@ -635,7 +636,8 @@ def test_a_callback_may_end_the_run():
         (False, {}, []),
     ],
 )
-def test_a_progress_bar_is_drawn_on_stderr(capsys, seed, progress, limit, told):
+def test_a_progress_bar_is_drawn_on_stderr(capsys, monkeypatch, seed, progress, limit, told):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)  # a notebook, where bars are always drawn
     fit = {"progress": progress, "validation_data": (X, T), **limit}
     epochs = fit.pop("epochs", 3)
     train(SGD(), random_state=seed, epochs=epochs, fit=fit)
@@ -643,6 +645,11 @@ def test_a_progress_bar_is_drawn_on_stderr(capsys, seed, progress, limit, told):
     assert out == ""
     assert all(text in err for text in told)
     assert told or err == ""
+
+
+def test_no_progress_bar_is_drawn_into_a_file(capsys):
+    train(SGD(), random_state=0, fit={"progress": True})
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("seed", [0, [0, 1, 2]])

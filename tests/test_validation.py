@@ -57,7 +57,7 @@ def test_intervals(open_low, open_high, inside, outside):
         ),
         (
             "choice",
-            ("RELU", ["tanh", "relu"]),
+            ("RELUU", ["tanh", "relu"]),
             ValueError,
             "Did you mean 'relu'? Known: tanh, relu.",
         ),
@@ -137,7 +137,7 @@ def test_float_dtypes_of(library):
     ("value", "dtype", "expected"),
     [
         ([1, 2], np.int64, [1, 2]),
-        ([True, False], np.int64, [1, 0]),
+        ([True, False], np.int8, [1, 0]),
         ([[1.5]], np.float64, [[1.5]]),
         (np.array([200], np.uint8), np.uint8, [200]),
         (np.array([0.5], np.float32), np.float32, [0.5]),

@@ -2,7 +2,7 @@
 
 from . import backends, checkpoints, datasets, functions, nets, parity, plots
 from ._version import __version__
-from .batches import Sequential, Shuffled, WithReplacement, batch_partition
+from .batches import InOrder, Shuffled, WithReplacement, batch_partition
 from .gradcheck import check_gradients, numerical_gradient
 from .history import History
 from .initializers import Glorot, He, LeCun, Normal, Ones, Uniform, Zeros
@@ -66,6 +66,7 @@ __all__ = [
     "History",
     "Huber",
     "Identity",
+    "InOrder",
     "InverseTime",
     "LeCun",
     "LeakyReLU",
@@ -79,7 +80,6 @@ __all__ = [
     "Poisson",
     "RMSprop",
     "ReLU",
-    "Sequential",
     "Shuffled",
     "SiLU",
     "Sigmoid",

@@ -14,7 +14,7 @@ from . import validation
 __all__ = [
     "SAMPLINGS",
     "Batches",
-    "Sequential",
+    "InOrder",
     "Shuffled",
     "WithReplacement",
     "batch_partition",
@@ -71,7 +71,7 @@ class Shuffled(Batches):
         return rng.permutation(n_samples)
 
 
-class Sequential(Batches):
+class InOrder(Batches):
     """Every row once an epoch, as they lie.
 
     Parameters
@@ -81,7 +81,7 @@ class Sequential(Batches):
     Examples
     --------
     >>> import numpy as np
-    >>> Sequential(2).order(4, np.random.RandomState(42), epoch=0)
+    >>> InOrder(2).order(4, np.random.RandomState(42), epoch=0)
     array([0, 1, 2, 3])
     """
 
@@ -124,7 +124,7 @@ class WithReplacement(Batches):
 SAMPLINGS: dict[str, type[Batches]] = {
     "shuffle": Shuffled,
     "replacement": WithReplacement,
-    "sequential": Sequential,
+    "sequential": InOrder,
 }
 """The ways to draw batches, by name."""
 

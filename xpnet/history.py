@@ -14,7 +14,7 @@ def _plain(entry: Any) -> Any:
     return float(entry) if np.ndim(entry) == 0 else np.asarray(entry)
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """Curves of a training run; of a stack, each entry is an array of shape (models,).
 
@@ -34,8 +34,8 @@ class History:
 
     Examples
     --------
-    >>> History(losses=[0.7, 0.6]).n_epochs
-    2
+    >>> History(losses=[0.7, 0.6])
+    <History of 2 epochs: last losses 0.6>
     """
 
     losses: list = field(default_factory=list)
@@ -44,6 +44,11 @@ class History:
     val_scores: list = field(default_factory=list)
     step_losses: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        last = {name: curve[-1] for name, curve in vars(self).items() if curve}
+        told = ", ".join(f"{name} {np.round(last[name], 6)}" for name in last if name != "seconds")
+        return f"<History of {self.n_epochs} epochs{': last ' if told else ''}{told}>"
 
     @property
     def n_epochs(self) -> int:

@@ -208,7 +208,7 @@ class BinaryCrossEntropy(Loss):
         if ((t < 0) | (t > 1)).any():
             raise ValueError(
                 f"{name} holds values in [{t.min():g}, {t.max():g}]; BinaryCrossEntropy needs "
-                "targets in [0, 1]."
+                "targets in [0, 1]. SoftmaxCrossEntropy is for one class among several."
             )
         return t
 
@@ -280,7 +280,7 @@ class SoftmaxCrossEntropy(Loss):
             if outside.size:
                 raise ValueError(
                     f"{name} holds {outside[0]:g}, outside the classes 0..{n_outputs - 1} "
-                    f"of a network with {n_outputs} outputs."
+                    f"of a network with {n_outputs} outputs; classes are counted from 0."
                 )
             return t.astype(np.int32)
         t = super().prepare(t, n_outputs, name)

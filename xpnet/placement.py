@@ -107,6 +107,15 @@ class Placement:
         validation.check_finite(name, bool(xp.all(xp.isfinite(x))))
         return x
 
+    def check_pixels(self, samples: Samples) -> None:
+        """Raise where 8-bit features can hardly be pixels: none of them is above 1."""
+        x, xp = samples.data.x, self.backend.xp
+        if x.dtype == xp.uint8 and int(xp.max(x)) <= 1:
+            raise ValueError(
+                "x is of 8-bit unsigned integers, which are read as pixels from 0 to 255, but none "
+                "is above 1. If they are flags or counts, pass x.astype('float32')."
+            )
+
     def seeded(self, samples: Samples, seed: np.ndarray | None) -> Samples:
         """Return the samples with dropout's seed beside them."""
         if seed is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -27,9 +28,12 @@ def progress_bar(
     if label is False:
         yield lambda n, history: None
         return
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
-    with tqdm(total=total, unit=unit, desc=label if isinstance(label, str) else None) as bar:
+    # Logs are not filled with bars; in a notebook, which is no terminal, they are drawn.
+    disable = False if "ipykernel" in sys.modules else None
+    text = label if isinstance(label, str) else None
+    with tqdm(total=total, unit=unit, desc=text, disable=disable) as bar:
 
         def advance(n: int, history: History) -> None:
             curves = {"loss": history.losses, "val": history.val_losses}

@@ -274,6 +274,7 @@ class Trainer:
         place = self._place(x, t, sample_weight, xv, tv)
         with place.session():
             samples = place.samples(x, t, sample_weight)
+            place.check_pixels(samples)
             held_out = None
             if validation_data is not None:
                 held_out = place.samples(xv, tv, prefix="validation_")

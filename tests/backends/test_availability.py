@@ -152,7 +152,7 @@ def test_nothing_heavy_is_imported_until_it_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("given", "nearest"), [("nunpy", "numpy"), ("CuPy", "cupy"), ("pytorch", "torch")]
+    ("given", "nearest"), [("nunpy", "numpy"), ("cuppy", "cupy"), ("pytorch", "torch")]
 )
 def test_an_unknown_name_tells_the_nearest(given, nearest):
     network = Network([Dense(1, 1)])

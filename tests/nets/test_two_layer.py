@@ -104,11 +104,8 @@ def test_fit_is_the_tutorials_loop(name):
         np.testing.assert_allclose(backends.to_host(net.params[key]), value, rtol=0, atol=1e-14)
 
 
-def test_mnist_learns_without_overfitting():
-    try:
-        d = datasets.load_mnist("../shared/data/mnist")
-    except FileNotFoundError:
-        pytest.skip("the MNIST files are not there")
+def test_mnist_learns_without_overfitting(mnist_home):
+    d = datasets.load_mnist(mnist_home)
     net = TwoLayerNet(784, 50, 10, random_state=0, dtype="float32")
     history = net.fit(d.x_train, d.t_train, iterations=1801, validation_data=(d.x_val, d.t_val))
     assert history.n_epochs == 4  # after updates 0, 600, 1200 and 1800

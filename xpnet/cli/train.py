@@ -176,8 +176,8 @@ def _dtype(trainer: Trainer) -> str:
 
 def _summary(trainer: Trainer, history: History, data: Dataset) -> dict[str, str]:
     problem, state = trainer.problem, trainer.state_
-    _, train_score = trainer.evaluate(data.x_train, data.t_train)
-    losses = {"train": history.losses[-1], "validation": history.val_losses[-1]}
+    train_loss, train_score = trainer.evaluate(data.x_train, data.t_train)
+    losses = {"train": train_loss, "validation": history.val_losses[-1]}
     scores = {"train": train_score, "validation": history.val_scores[-1]}
     if data.x_test is not None:
         losses["test"], scores["test"] = trainer.evaluate(data.x_test, data.t_test)

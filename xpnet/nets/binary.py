@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import backends, validation
-from ..batches import Sequential, Shuffled
+from ..batches import InOrder, Shuffled
 from ..initializers import Initializer, Normal, Ones
 from ..layers import Dense, Sigmoid
 from ..losses import BinaryCrossEntropy
@@ -50,7 +50,7 @@ class _BinaryClassifier:
         raise NotImplementedError
 
     def _batches(self) -> Any:
-        return Sequential(None)
+        return InOrder(None)
 
     def _trainer(self, n_features: int) -> Trainer:
         return Trainer(

@@ -2,7 +2,7 @@
 
 from .cases import FACTORS, Case, covering, product
 from .compare import TOLERANCES, Comparison, Target, compare, reference
-from .report import Report, run
+from .report import Report, attempt, run
 
 __all__ = [
     "FACTORS",
@@ -11,6 +11,7 @@ __all__ = [
     "Comparison",
     "Report",
     "Target",
+    "attempt",
     "compare",
     "covering",
     "product",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..batches import Batches, Sequential, Shuffled, WithReplacement
+from ..batches import Batches, InOrder, Shuffled, WithReplacement
 from ..layers import (
     ELU,
     GELU,
@@ -73,8 +73,8 @@ _LOSSES: dict[str, tuple[Loss, Loss, str]] = {
 _BATCHES: dict[str, Batches] = {
     "shuffle": Shuffled(32),
     "replacement": WithReplacement(32),
-    "sequential": Sequential(40),
-    "full": Sequential(None),
+    "sequential": InOrder(40),
+    "full": InOrder(None),
     "one": Shuffled(1),
 }
 

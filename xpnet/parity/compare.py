@@ -74,12 +74,15 @@ class Comparison:
     errors : dict of str to float
         Relative norm of the difference, by measure.
     tolerance : float
+    failure : str or None
+        The traceback, where the run itself failed and there is nothing to compare.
     """
 
     case: Case
     target: Target
     errors: dict[str, float]
     tolerance: float
+    failure: str | None = None
 
     @property
     def judged(self) -> dict[str, float]:
@@ -91,12 +94,13 @@ class Comparison:
     @property
     def passed(self) -> bool:
         """Whether all errors that count are within the tolerance (NaN is not)."""
-        return all(error <= self.tolerance for error in self.judged.values())
+        return self.failure is None and self.worst <= self.tolerance
 
     @property
     def worst(self) -> float:
-        """The largest error that counts, in units of the tolerance."""
-        return float(np.max(np.array([*self.judged.values()]))) / self.tolerance
+        """The largest error that counts; infinity if the run failed or is not a number."""
+        errors = np.array([*self.judged.values()])
+        return float(np.nan_to_num(np.max(errors), nan=np.inf)) if errors.size else np.inf
 
 
 def trace(case: Case, target: Target, dtype: str | None = None) -> Trace:

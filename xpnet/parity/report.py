@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from .. import backends, validation
 from .._version import __version__
-from .cases import FACTORS, covering, product
+from .cases import FACTORS, Case, covering, product
 from .compare import MEASURES, TOLERANCES, Comparison, Target, compare
 
 
@@ -59,6 +60,8 @@ class Report:
             )
         lines += [f"{name:<26}not run: {reason}" for name, reason in self.not_run.items()]
         lines += [f"FAILED {c.target}: {c.case}: {_errors(c)}" for c in self.failures]
+        verdict = f"{len(self.comparisons)} runs compared with NumPy in float64: "
+        lines.append(verdict + (f"{len(self.failures)} FAILED" if self.failures else "all agree"))
         return "\n".join(lines)
 
     def to_json(self, path: Any) -> None:
@@ -72,7 +75,8 @@ class Report:
                 c.case.as_dict()
                 | {
                     "target": str(c.target),
-                    "errors": c.errors,
+                    "errors": {k: e if np.isfinite(e) else None for k, e in c.errors.items()},
+                    "failure": c.failure,
                     "judged": list(c.judged),
                     "tolerance": c.tolerance,
                     "passed": c.passed,
@@ -81,7 +85,7 @@ class Report:
             ],
         }
         with open(path, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
+            json.dump(content, file, indent=1, allow_nan=False)
 
     def plot(self, path: Any) -> Any:
         """Write a heat map for each type, and return its path.
@@ -121,18 +125,16 @@ _ROWS = [(name, value) for name in ("optimizer", "net", "loss") for value in FAC
 
 
 def _errors(c: Comparison) -> str:
+    if c.failure is not None:
+        return c.failure.splitlines()[-1]
     return ", ".join(f"{name} {error:.1e}" for name, error in c.judged.items())
 
 
 def _worst(group: Sequence[Comparison], row: tuple[str, Any], target: str) -> float:
     """Return the power of ten of the worst error in a cell; NaN if nothing was run."""
     name, value = row
-    errors = [
-        np.nan_to_num(max(c.judged.values()), nan=np.inf)
-        for c in group
-        if str(c.target) == target and getattr(c.case, name) == value
-    ]
-    return float(np.log10(max(max(errors), 1e-17))) if errors else float("nan")
+    errors = [c.worst for c in group if str(c.target) == target and getattr(c.case, name) == value]
+    return float(np.log10(max(*errors, 1e-17))) if errors else float("nan")
 
 
 def targets(names: Sequence[str] | None) -> tuple[list[Target], dict[str, str]]:
@@ -154,7 +156,7 @@ def targets(names: Sequence[str] | None) -> tuple[list[Target], dict[str, str]]:
             backends.get(target.backend, target.device)
         return chosen, {}
     found = backends.available()
-    not_run = {name: str(status) for name, status in found.items() if not status.usable}
+    not_run = {name: str(s.reason) for name, s in found.items() if not s.usable}
     return [Target(name) for name, status in found.items() if status.usable], not_run
 
 
@@ -191,15 +193,23 @@ def run(
     wanted = [validation.check_float_dtype("dtypes", d) for d in dtypes or FACTORS["dtype"]]
     chosen, not_run = targets(backends)
     cases = list(product(dtype=wanted) if full else (c for c in covering() if c.dtype in wanted))
-    jobs = []
-    for dtype in wanted:
-        for target in chosen:
-            if target.supports(dtype):
-                jobs += [(c, target) for c in cases if c.dtype == dtype]
-            else:
-                not_run[f"{target} {dtype}"] = "the device has no such type"
+    able = {(t, dtype): t.supports(dtype) for t in chosen for dtype in wanted}
+    for (target, dtype), supported in able.items():
+        if not supported:
+            not_run[f"{target} {dtype}"] = "the device has no such type"
+    # All targets of a case in a row: they share its reference.
+    jobs = [(c, target) for c in cases for target in chosen if able[target, c.dtype]]
     if progress:
         from tqdm import tqdm
 
-        jobs = tqdm(jobs, unit="run", desc="parity")
-    return Report([compare(case, target) for case, target in jobs], not_run)
+        jobs = tqdm(jobs, unit="run", desc="parity", disable=None)
+    return Report([attempt(case, target) for case, target in jobs], not_run)
+
+
+def attempt(case: Case, target: Target) -> Comparison:
+    """Return the comparison, or what kept it from being made: one run does not end the others."""
+    try:
+        return compare(case, target)
+    except Exception:
+        failure = traceback.format_exc().strip()
+        return Comparison(case, target, {}, TOLERANCES[case.dtype], failure)
