@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,10 @@ def test_unknown_names_do_not():
     with pytest.raises(AttributeError, match="Denze"):
         xpnet.Denze  # noqa: B018
     assert len(set(xpnet.__all__)) == len(xpnet.__all__)
+
+
+def test_the_design_names_every_room():
+    told = (ROOT.parent / "docs" / "design.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^  (\w+)(?:\.py|/) ", told, re.M)
+    assert sorted(listed) == sorted(room for room in ROOMS if room != "_version")
+    assert listed == [room for room in ROOMS if room != "_version"]

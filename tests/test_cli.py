@@ -654,3 +654,17 @@ def test_files_of_parity(run, parity, tmp_path):
 def test_wrong_options_of_parity_are_told_before_it_runs(fail, parity, arguments, message):
     assert message in fail("parity", *arguments)
     assert parity.calls == []
+
+
+@pytest.mark.parametrize(
+    ("targets", "told"),
+    [
+        (range(100, 160), "48 different whole numbers in 48 samples.*--loss squared_error"),
+        ([1, 2, 3] * 20, "from 1 to 3; classes count from 0"),
+    ],
+)
+def test_whole_numbers_that_are_no_classes(tmp_path, capsys, targets, told):
+    path = tmp_path / "own.csv"
+    path.write_text("x,y\n" + "".join(f"{i},{t}\n" for i, t in enumerate(targets)))
+    assert main(["train", str(path), "--target", "y", "--quiet"]) == 2
+    assert re.search(told, capsys.readouterr().err)

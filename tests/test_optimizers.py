@@ -291,3 +291,16 @@ def test_clipping_equals_torch():
     torch.nn.utils.clip_grad_norm_([p], 0.5)
     # torch divides by norm + 1e-6.
     np.testing.assert_allclose(clip_by_norm(np, GRADS[0], 0.5), p.grad.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("beta1", [0.0, 0.5, 0.9, np.array([[0.2], [0.99]])])
+def test_nadam_late_in_a_run(beta1):
+    """The products of the momenta vanish, and are not computed from the first step on."""
+    optimizer = Nadam(beta1=beta1)
+    t = np.array([1.0, 3.0, 400.0, 5000.0, 10.0**9])[:, None, None]
+    steps = np.arange(1.0, 5002.0)[:, None, None]
+    momenta = np.asarray(beta1) * (1 - 0.5 * 0.96 ** (steps * 4e-3))
+    products = np.cumprod(momenta, axis=0)
+    found = optimizer._product(t)
+    expected = np.concatenate([products[[0, 2, 399, 4999]], np.zeros_like(products[:1])])
+    np.testing.assert_allclose(1 - found, 1 - expected, rtol=1e-15)

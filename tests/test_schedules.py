@@ -174,3 +174,37 @@ def test_repr_names_every_option():
     assert repr(Exponential(0.1, gamma=0.5)) == (
         "Exponential(learning_rate=0.1, unit='epoch', gamma=0.5)"
     )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda v: Exponential(0.1, gamma=v),
+        lambda v: StepDecay(0.1, 2, gamma=v),
+        lambda v: InverseTime(0.1, decay=v),
+        lambda v: Cosine(0.1, total=9, final=v),
+        lambda v: Plateau(0.1, reduction=v, patience=0),
+    ],
+)
+def test_options_may_be_arrays_of_models(make):
+    values = np.array([[0.3], [0.9]])
+    curve = [np.array([2.0, 2.0])] * 4
+    stack = make(values).rates(np.arange(3), 5, curve)
+    assert stack.shape == (3, 2, 1)
+    for k, value in enumerate(values[:, 0]):
+        alone = make(value).rates(np.arange(3), 5, [c[k] for c in curve])
+        np.testing.assert_array_equal(stack[:, k, 0], alone[:, 0, 0])
+
+
+def test_a_plateau_reads_any_curve_anew():
+    plateau = Plateau(1.0, reduction=0.5, patience=0)
+    steps = np.arange(1)
+    growing = [plateau.rates(steps, k, [1.0] * k).item() for k in range(5)]
+    assert growing == [1.0, 1.0, 0.5, 0.25, 0.125]
+    assert plateau.rates(steps, 2, [2.0, 1.0]).item() == 1.0
+    assert plateau.rates(steps, 2, [1.0, 1.0]).item() == 0.5
+
+
+def test_a_minimum_above_the_rate_is_refused():
+    with pytest.raises(ValueError, match=r"min_rate=0\.2 is above learning_rate=0\.1"):
+        Plateau(0.1, min_rate=0.2)

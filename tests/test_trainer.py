@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
+import pickle
 import re
 import sys
 
@@ -26,6 +28,7 @@ from xpnet import (
     Lion,
     Nadam,
     Network,
+    Ones,
     Penalty,
     Plateau,
     Poisson,
@@ -688,3 +691,66 @@ def test_a_trainer_can_be_copied():
     np.testing.assert_array_equal(again.predict(X), trainer.predict(X))
     again.fit(X, T, epochs=3, batch_size=6)
     np.testing.assert_array_equal(host(again), host(trainer))
+
+
+def test_a_trained_trainer_is_pickled():
+    trainer = train(SGD(), random_state=0)
+    again = pickle.loads(pickle.dumps(trainer))
+    np.testing.assert_array_equal(again.predict(X), trainer.predict(X))
+    again.fit(X, T, epochs=2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_predictions_have_the_type_of_the_parameters(dtype):
+    trainer = train(SGD(), random_state=0, dtype=dtype)
+    trainer.dtype = None
+    for x in (X, X.astype(np.float32), np.round(X).astype(np.int64)):
+        assert trainer.predict(x).dtype == dtype
+        assert trainer.loss_and_gradient(x, T)[1].dtype == dtype
+
+
+def test_a_state_is_a_snapshot_that_later_epochs_leave_alone():
+    states = []
+    trainer = Trainer(NETWORK, BinaryCrossEntropy(), Adam(0.05), random_state=0)
+    trainer.fit(X, T, epochs=4, batch_size=7, on_epoch=lambda h: states.append(trainer.state_))
+    last = backends.to_host(trainer.state_.params).copy()
+    trainer.fit(X, T, epochs=3, batch_size=7, state=states[0])
+    np.testing.assert_array_equal(backends.to_host(trainer.state_.params), last)
+
+
+def test_one_generator_cannot_serve_two_models():
+    rng = np.random.RandomState(0)
+    with pytest.raises(ValueError, match="random_state has one generator"):
+        Trainer(NETWORK, BinaryCrossEntropy(), random_state=[rng, rng])
+
+
+def test_a_state_with_too_many_generators_is_refused():
+    trainer = Trainer(NETWORK, BinaryCrossEntropy(), random_state=[0, 1])
+    state = trainer.initialize()
+    wrong = dataclasses.replace(state, generators=state.generators * 2)
+    with pytest.raises(ValueError, match=r"state\.generators holds 4 generators; 1 or 2"):
+        trainer.fit(X, T, state=wrong)
+
+
+def test_8_bit_flags_are_no_pixels():
+    flags = (X > 0).astype(np.uint8)
+    trainer = Trainer(NETWORK, BinaryCrossEntropy(), random_state=0)
+    with pytest.raises(ValueError, match=r"read as pixels.*x\.astype"):
+        trainer.fit(flags, T)
+    trainer.fit(X > 0, T, epochs=1)
+    assert trainer.state_.params.dtype == np.float32
+
+
+def test_huge_gradients_are_clipped_not_lost():
+    x = np.full((4, 1), 1e12, np.float32)
+    net = Network([Dense(1, 1, Ones())])
+    trainer = Trainer(net, "squared_error", SGD(1.0), max_norm=1.0, random_state=0)
+    trainer.fit(x, np.zeros(4), epochs=1, batch_size=None)
+    assert trainer.state_.params[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_loaded_trainer_goes_on(tmp_path):
+    trainer = train(SGD(), random_state=0)
+    again = Trainer.load(trainer.save(tmp_path / "net.safetensors"))
+    history = again.fit(X, T, epochs=2, state=again.state_)
+    assert history.losses[-1] < trainer.history_.losses[0]

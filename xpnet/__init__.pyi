@@ -1,6 +1,19 @@
 """The public names, where they live: read by type checkers, and by the lazy import."""
 
-from . import backends, checkpoints, datasets, functions, nets, parity, plots
+from . import (
+    backends,
+    batches,
+    checkpoints,
+    datasets,
+    functions,
+    initializers,
+    layers,
+    losses,
+    nets,
+    optimizers,
+    parity,
+    plots,
+)
 from ._version import __version__
 from .batches import InOrder, Shuffled, WithReplacement, batch_partition
 from .gradcheck import check_gradients, numerical_gradient
@@ -96,12 +109,17 @@ __all__ = [
     "__version__",
     "backends",
     "batch_partition",
+    "batches",
     "check_gradients",
     "checkpoints",
     "datasets",
     "functions",
+    "initializers",
+    "layers",
+    "losses",
     "nets",
     "numerical_gradient",
+    "optimizers",
     "parity",
     "plots",
 ]

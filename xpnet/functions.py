@@ -73,6 +73,14 @@ def as_floats(x: Array, dtype: Any, *, xp: Namespace | None = None) -> Array:
 def identity(x: Array, *, xp: Namespace | None = None) -> Array:
     """Return x itself.
 
+    Parameters
+    ----------
+    x : array of any shape
+
+    Returns
+    -------
+    array of the same shape and type
+
     Examples
     --------
     >>> identity([-1.0, 2.0])
@@ -107,6 +115,14 @@ def sigmoid(x: Array, *, xp: Namespace | None = None) -> Array:
 def tanh(x: Array, *, xp: Namespace | None = None) -> Array:
     """Hyperbolic tangent.
 
+    Parameters
+    ----------
+    x : array of any shape
+
+    Returns
+    -------
+    array of the same shape and type
+
     Examples
     --------
     >>> tanh([0.0, 1.0]).round(3)
@@ -118,6 +134,14 @@ def tanh(x: Array, *, xp: Namespace | None = None) -> Array:
 
 def relu(x: Array, *, xp: Namespace | None = None) -> Array:
     """Rectified linear unit, ``max(x, 0)``.
+
+    Parameters
+    ----------
+    x : array of any shape
+
+    Returns
+    -------
+    array of the same shape and type
 
     Examples
     --------
@@ -131,6 +155,15 @@ def relu(x: Array, *, xp: Namespace | None = None) -> Array:
 def leaky_relu(x: Array, negative_slope: float = 0.01, *, xp: Namespace | None = None) -> Array:
     """Leaky rectifier, ``max(x, 0) + negative_slope * min(x, 0)``.
 
+    Parameters
+    ----------
+    x : array of any shape
+    negative_slope : float, default 0.01
+
+    Returns
+    -------
+    array of the same shape and type
+
     Examples
     --------
     >>> leaky_relu([-1.0, 2.0])
@@ -142,6 +175,15 @@ def leaky_relu(x: Array, negative_slope: float = 0.01, *, xp: Namespace | None =
 
 def elu(x: Array, alpha: float = 1.0, *, xp: Namespace | None = None) -> Array:
     """Exponential linear unit, ``max(x, 0) + alpha * (exp(min(x, 0)) - 1)``.
+
+    Parameters
+    ----------
+    x : array of any shape
+    alpha : float, default 1.0
+
+    Returns
+    -------
+    array of the same shape and type
 
     References
     ----------
@@ -159,6 +201,14 @@ def elu(x: Array, alpha: float = 1.0, *, xp: Namespace | None = None) -> Array:
 def softplus(x: Array, *, xp: Namespace | None = None) -> Array:
     """Smooth rectifier, ``log(1 + exp(x))``, computed without overflow.
 
+    Parameters
+    ----------
+    x : array of any shape
+
+    Returns
+    -------
+    array of the same shape and type
+
     Examples
     --------
     >>> softplus([-1000.0, 0.0, 1000.0]).round(3)
@@ -172,6 +222,14 @@ def gelu(x: Array, *, xp: Namespace | None = None) -> Array:
     """Gaussian error linear unit in its tanh form (torch: ``approximate='tanh'``).
 
     ``x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x**3)))``
+
+    Parameters
+    ----------
+    x : array of any shape
+
+    Returns
+    -------
+    array of the same shape and type
 
     References
     ----------
@@ -194,6 +252,14 @@ def gelu_inner(x: Array) -> Array:
 def silu(x: Array, *, xp: Namespace | None = None) -> Array:
     """Sigmoid linear unit (swish), ``x * sigmoid(x)``.
 
+    Parameters
+    ----------
+    x : array of any shape
+
+    Returns
+    -------
+    array of the same shape and type
+
     References
     ----------
     Elfwing, Uchibe, Doya (2018), https://arxiv.org/abs/1702.03118
@@ -211,6 +277,14 @@ def sign(x: Array, *, xp: Namespace | None = None) -> Array:
     """Sign as -1, 0 or 1, in the type of x.
 
     Comparisons, since CuPy's own ``sign`` in the standard's namespace synchronises.
+
+    Parameters
+    ----------
+    x : array of any shape
+
+    Returns
+    -------
+    array of the same shape and type
 
     Examples
     --------

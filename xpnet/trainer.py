@@ -139,6 +139,15 @@ class Trainer:
         -------
         TrainState
             To be handed to `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpnet import Dense, Network, Trainer
+        >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
+        >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
+        >>> trainer.initialize(params=[2.0, 0.0]).params
+        array([2., 0.])
         """
         return self._initialize(params)[0]
 
@@ -263,6 +272,16 @@ class Trainer:
             The data or the options do not fit; nothing was trained.
         FloatingPointError
             Training diverged.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpnet import Dense, Network, Trainer
+        >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
+        >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
+        >>> history = trainer.fit(x, t, epochs=50, validation_data=(x, t))
+        >>> history.n_epochs, history.val_scores[-1]
+        (50, 1.0)
         """
         limit = options.check_lengths(epochs, iterations)
         batches = options.check_sampling(sampling, batch_size)
@@ -331,6 +350,16 @@ class Trainer:
         array of shape (samples, outputs) or (models, samples, outputs)
             Probabilities for losses of classification. A NumPy array where x is host data, else
             an array of x's library.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpnet import Dense, Network, Trainer
+        >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
+        >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
+        >>> history = trainer.fit(x, t, epochs=50)
+        >>> trainer.predict(x).shape
+        (2, 1)
         """
         return self._outputs(x, self.problem.loss.link)
 
@@ -345,6 +374,16 @@ class Trainer:
         -------
         array of shape (samples, outputs) or (models, samples, outputs)
             Of the same library as `predict`'s.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpnet import Dense, Network, Trainer
+        >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
+        >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
+        >>> history = trainer.fit(x, t, epochs=50)
+        >>> (trainer.logits(x) > 0).ravel()
+        array([False,  True])
         """
         return self._outputs(x, functions.identity)
 
@@ -368,6 +407,17 @@ class Trainer:
         -------
         loss, score : float, or arrays of shape (models,)
             The score is the accuracy, or R² for regression.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpnet import Dense, Network, Trainer
+        >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
+        >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
+        >>> history = trainer.fit(x, t, epochs=50)
+        >>> loss, accuracy = trainer.evaluate(x, t)
+        >>> accuracy
+        1.0
         """
         params = self._trained().params
         place = self._place(x, t, sample_weight, dtype=float_dtype(params))
@@ -395,6 +445,16 @@ class Trainer:
             The weighted mean of the samples' losses, without penalty.
         gradient : numpy.ndarray of shape (n_params,) or (models, n_params)
             Of that mean and of the penalty.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpnet import Dense, Network, Trainer
+        >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
+        >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
+        >>> start = trainer.initialize(params=[0.0, 0.0])
+        >>> trainer.loss_and_gradient(x, t, state=start)[1]
+        array([-0.5,  0. ])
         """
         state = self._trained() if state is None else self._check_state(state)
         place = self._place(x, t, sample_weight, dtype=float_dtype(state.params))

@@ -164,3 +164,30 @@ def test_wrong_dicts():
         update_with_adam(parameters, {k: a for k, a in grads.items() if k != "dW2"}, v, s, 1)
     with pytest.raises(ValueError, match=r"grads\['dW1'\] has shape"):
         update_with_momentum(parameters, grads | {"dW1": np.zeros((2, 3))}, v, 0.9, 0.1)
+
+
+def test_a_rate_beside_an_optimizer_is_refused():
+    with pytest.raises(ValueError, match=r"learning_rate=0\.5 is for named optimizers"):
+        DeepNet(DIMS, SGD(0.1), learning_rate=0.5)
+
+
+def test_parameters_are_the_users_own(moons):
+    X, Y = moons
+    net = DeepNet(DIMS).fit(X, Y, epochs=2)
+    before = net.predict(X)
+    net.parameters["W1"][:] = 0
+    np.testing.assert_array_equal(net.predict(X), before)
+
+
+def test_scores_check_the_targets(moons):
+    X, Y = moons
+    net = DeepNet(DIMS).fit(X, Y, epochs=1)
+    with pytest.raises(ValueError, match=r"Y holds values in \[-1, 1\]"):
+        net.score(X, 2 * Y - 1)
+
+
+def test_every_state_is_checked():
+    parameters, (grads, *_) = random_dicts(3)
+    v, s = initialize_adam(parameters)
+    with pytest.raises(ValueError, match=r"a state.*has no 'db1'"):
+        update_with_adam(parameters, grads, v, {k: a for k, a in s.items() if k != "db1"}, 1)

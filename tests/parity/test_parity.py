@@ -122,3 +122,22 @@ def test_missing_types_are_reported_as_not_run():
     report = parity.run(["array_api_strict:no_x64"], dtypes=["float64"])
     assert report.comparisons == []
     assert report.not_run == {"array_api_strict:no_x64 float64": "the device has no such type"}
+
+
+def test_a_run_that_fails_does_not_hide_the_others(monkeypatch, tmp_path):
+    first = next(c for c in parity.covering() if c.dtype == "float64")
+    right = parity.compare
+
+    def compare(case, target):
+        if case == first:
+            raise FloatingPointError("Training diverged")
+        return right(case, target)
+
+    monkeypatch.setattr(parity.report, "compare", compare)
+    report = parity.run(["numpy"], dtypes=["float64"])
+    assert [c.case for c in report.failures] == [first]
+    assert len(report.comparisons) > 20
+    assert f"FAILED numpy: {first}: FloatingPointError: Training diverged" in report.table()
+    report.to_json(tmp_path / "parity.json")
+    told = json.loads((tmp_path / "parity.json").read_text())["comparisons"]
+    assert [c["passed"] for c in told].count(False) == 1

@@ -54,10 +54,17 @@ def make_loss(name: str | None, data: Dataset) -> Loss:
         return LOSSES[name]()
     t, n_classes = data.t_train, data.n_classes
     if n_classes is not None:
-        if n_classes > max(2, len(t)):
+        found = np.unique(t)
+        if len(found) > 20 and 10 * len(found) > len(t):
             raise ValueError(
-                f"The targets are whole numbers up to {n_classes - 1}, more than there are samples "
-                f"({len(t)}). Are they amounts? Then pass --loss squared_error."
+                f"The targets are {len(found)} different whole numbers in {len(t)} samples. If "
+                "they are amounts, pass --loss squared_error; if they are classes, pass --loss "
+                "softmax_cross_entropy."
+            )
+        if found[0] > 0:
+            raise ValueError(
+                f"The targets are whole numbers from {found[0]} to {found[-1]}; classes count from "
+                "0. If they are amounts, pass --loss squared_error."
             )
         return LOSSES["binary_cross_entropy" if n_classes <= 2 else "softmax_cross_entropy"]()
     if t.dtype.kind == "f":

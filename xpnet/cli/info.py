@@ -9,7 +9,7 @@ import platform
 
 from .. import __version__, backends
 
-_CORE = ("numpy", "array-api-compat", "scikit-learn", "tqdm", "safetensors")
+_CORE = ("numpy", "array-api-compat", "scikit-learn", "tqdm", "safetensors", "lazy-loader")
 _EXTRAS = {
     "matplotlib": "for pictures: pip install 'xpnet[plots]'",
     "pytest": "for the tests: pip install 'xpnet[test]'",

@@ -161,6 +161,8 @@ class Softplus(Layer):
 class GELU(Layer):
     """Gaussian error linear unit in its tanh form.
 
+    ``y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x**3)))``
+
     Examples
     --------
     >>> from xpnet import Dense, GELU, Network
