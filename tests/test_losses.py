@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -102,10 +104,13 @@ def test_value_and_gradient_equal_torch(name, n_outputs, weights):
 def test_value_equals_sklearn(loss, t, theirs, weights):
     from sklearn.neural_network import _base
 
+    oracle = getattr(_base, theirs, None)
+    if oracle is None or "sample_weight" not in inspect.signature(oracle).parameters:
+        pytest.skip("scikit-learn before 1.7 has no weighted losses")
     logits = LOGITS[:, : t.shape[1]].copy()
     if loss.classifies:
         logits[0] = [60.0, -60.0, 2.0]  # the clip acts
-    expected = getattr(_base, theirs)(t, loss.link(logits), weights)
+    expected = oracle(t, loss.link(logits), weights)
     np.testing.assert_allclose(loss.value(logits, t, weights), expected, rtol=1e-13)
 
 
