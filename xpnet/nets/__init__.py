@@ -1,6 +1,5 @@
 """The nets of the mini-batch tutorials, number for number: thin doors to the core."""
 
-from .binary import DualLayer, MinibatchNetwork, RandomInitNetwork, SingleLayer
 from .deep import DeepNet
 from .dicts import (
     initialize_adam,
@@ -8,6 +7,9 @@ from .dicts import (
     update_with_adam,
     update_with_momentum,
 )
+from .dual_layer import DualLayer, RandomInitNetwork
+from .minibatch import MinibatchNetwork
+from .single_layer import SingleLayer
 from .two_layer import TwoLayerNet
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -133,7 +133,7 @@ class DeepNet:
         *,
         validation_data: tuple[Any, Any] | None = None,
         progress: bool | str = False,
-    ):
+    ) -> Self:
         """Train from the initial weights.
 
         Parameters
