@@ -8,12 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from xpnet import backends
 
 os.environ["MPLBACKEND"] = "Agg"
-settings.register_profile("xpnet", deadline=None, derandomize=True, max_examples=40)
+settings.register_profile(
+    "xpnet",
+    deadline=None,
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],  # of a busy machine, not of the code
+)
 settings.load_profile("xpnet")
 
 PLACES = [
