@@ -16,7 +16,16 @@ ROOT = Path(xpnet.__file__).parent
 ROOMS = (
     *("_version", "validation", "backends", "functions", "random", "initializers", "layers"),
     *("losses", "penalties", "network", "optimizers", "batches", "history", "metrics", "step"),
-    *("placement", "evaluation", "gradcheck", "training", "progress", "checkpoints", "options"),
+    *(
+        "placement",
+        "evaluation",
+        "gradcheck",
+        "state",
+        "training",
+        "progress",
+        "checkpoints",
+        "options",
+    ),
     *("trainer", "datasets", "nets", "plots", "parity", "cli"),
 )
 """Each imports only from those before it."""

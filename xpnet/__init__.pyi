@@ -57,8 +57,8 @@ from .optimizers import (
     StepDecay,
 )
 from .penalties import Penalty
+from .state import TrainState
 from .trainer import Trainer
-from .training import TrainState
 
 __all__ = [
     "ELU",

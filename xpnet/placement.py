@@ -10,7 +10,6 @@ import numpy as np
 
 from . import backends, penalties, validation
 from .backends import Array, Backend
-from .losses import target_dtype
 from .step import Data, Problem, constant_coefficients
 
 __all__ = ["Placement", "Samples", "float_dtype"]
@@ -141,7 +140,7 @@ class Placement:
             name = prefix + "sample_weight"
             weights = validation.check_weights(name, backends.to_host(weights), len(host))
         constants = constant_coefficients(self.problem)
-        targets = validation.cast(prefix + "t", host, target_dtype(host, self.dtype))
+        targets = validation.cast(prefix + "t", host, loss.target_dtype(host, self.dtype))
         data = Data(
             x=features,
             t=bring(targets),

@@ -20,8 +20,9 @@ from .optimizers import OPTIMIZERS, SGD, Optimizer
 from .penalties import Penalty
 from .placement import Placement, float_dtype
 from .progress import progress_bar
+from .state import TrainState, check_state, initial_state
 from .step import Problem, make_step
-from .training import Run, TrainState, snapshots
+from .training import Run
 
 __all__ = ["Trainer"]
 
@@ -155,62 +156,10 @@ class Trainer:
         self, params: Any = None
     ) -> tuple[TrainState, tuple[np.random.RandomState, ...]]:
         """Return the initial state and the generators that it was drawn from."""
-        network = self.problem.network
         generators = options.generators(self._seeds, self.random_state)
-        if params is None:
-            drawn = [network.initialize(rng) for rng in generators]
-            params = drawn[0] if self._seeds is None else np.stack(drawn)
-        params = self._check_params(params)
-        seed = None
-        if self._drops:
-            bits = np.array([rng.randint(2**31, dtype=np.int64) for rng in generators])
-            seed = bits.astype(np.int32).reshape((1, 1) if self._seeds is None else (-1, 1, 1))
-        moments = tuple(np.zeros(params.shape) for _ in self.problem.optimizer.state_names)
-        return TrainState(params, moments, 0, 0, snapshots(generators), seed), generators
-
-    def _check_params(self, params: Any) -> np.ndarray:
-        n_params, n_models = self.problem.network.n_params, self._n_models
-        params = validation.check_numeric("params", backends.to_host(params)).astype(np.float64)
-        if params.ndim not in (1, 2) or params.shape[-1] != n_params:
-            raise ValueError(
-                f"params has shape {params.shape}; ({n_params},) or (models, {n_params}) is needed."
-            )
-        if n_models is not None and params.ndim == 1:
-            params = np.repeat(params[None, :], n_models, axis=0)
-        if n_models is not None and params.shape[0] != n_models:
-            raise ValueError(
-                f"params holds {params.shape[0]} models, but the hyperparameters {n_models}."
-            )
-        return params
-
-    def _check_state(self, state: Any) -> TrainState:
-        if not isinstance(state, TrainState):
-            raise TypeError(f"state={state!r} must be a TrainState, such as trainer.initialize().")
-        params, names = self._check_params(state.params), self.problem.optimizer.state_names
-        shapes = [tuple(a.shape) for a in (state.params, *state.optimizer_state)]
-        if shapes != [params.shape] * (1 + len(names)):
-            raise ValueError(
-                f"state holds arrays of shape {shapes}; {1 + len(names)} of shape {params.shape} "
-                f"are needed: params{''.join(f', {name}' for name in names)}."
-            )
-        models = 1 if params.ndim == 1 else params.shape[0]
-        if len(state.generators) not in (1, models):
-            raise ValueError(
-                f"state.generators holds {len(state.generators)} generators; 1 or {models} of them "
-                "are needed."
-            )
-        if state.dropout_seed is None and self._drops:
-            raise ValueError("state.dropout_seed is None, but the network has Dropout.")
-        if state.dropout_seed is not None and state.dropout_seed.size not in (1, models):
-            raise ValueError(
-                f"state.dropout_seed has shape {state.dropout_seed.shape}; one seed, or one for "
-                f"each of {models} models, is needed."
-            )
-        return state
-
-    @property
-    def _drops(self) -> bool:
-        return any(layer.noisy for layer in self.problem.network.layers)
+        stacked = self._seeds is not None
+        state = initial_state(self.problem, generators, stacked, self._n_models, params)
+        return state, generators
 
     def fit(
         self,
@@ -300,7 +249,7 @@ class Trainer:
             if state is None:
                 start, generators = self._initialize()
             else:
-                start = self._check_state(state)
+                start = check_state(self.problem, self._n_models, state)
                 generators = start.resumed_generators()
             samples = place.seeded(samples, start.dropout_seed)
             step = self._step(place.backend, step_losses or "before")
@@ -456,7 +405,9 @@ class Trainer:
         >>> trainer.loss_and_gradient(x, t, state=start)[1]
         array([-0.5,  0. ])
         """
-        state = self._trained() if state is None else self._check_state(state)
+        state = (
+            self._trained() if state is None else check_state(self.problem, self._n_models, state)
+        )
         place = self._place(x, t, sample_weight, dtype=float_dtype(state.params))
         with place.session():
             samples = place.seeded(place.samples(x, t, sample_weight), state.dropout_seed)

@@ -1,9 +1,8 @@
-"""The state of a run, and the loop over one epoch."""
+"""The loop over one epoch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,56 +13,10 @@ from .batches import Batches, split
 from .evaluation import evaluate, penalty_value
 from .history import History
 from .placement import Placement, Samples
+from .state import TrainState, snapshots
 from .step import coefficient_table
 
-__all__ = ["Run", "TrainState"]
-
-
-@dataclass(frozen=True, eq=False)
-class TrainState:
-    """All that a run needs to go on as if it had never stopped.
-
-    Attributes
-    ----------
-    params : array of shape (n_params,) or (models, n_params)
-    optimizer_state : tuple of arrays of that shape
-    step, epoch : int
-        How many were done.
-    generators : tuple of dict
-        States of the generators that the batches' orders come from, one for all models or one a
-        model, as ``RandomState.get_state(legacy=False)`` gives them.
-    dropout_seed : numpy.ndarray of int32, shape (1, 1) or (models, 1, 1), or None
-    curve : tuple
-        The monitored loss of each epoch so far, which plateaus are looked for in.
-
-    Examples
-    --------
-    >>> from xpnet import Dense, Network, SquaredError, Trainer
-    >>> trainer = Trainer(Network([Dense(2, 1)]), SquaredError(), random_state=0)
-    >>> state = trainer.initialize()
-    >>> state.params.shape, state.step
-    ((3,), 0)
-    """
-
-    params: Array
-    optimizer_state: tuple[Array, ...]
-    step: int
-    epoch: int
-    generators: tuple[dict[str, Any], ...]
-    dropout_seed: np.ndarray | None
-    curve: tuple[Any, ...] = ()
-
-    def resumed_generators(self) -> tuple[np.random.RandomState, ...]:
-        """Return new generators that stand where the state's stood."""
-        generators = tuple(np.random.RandomState(0) for _ in self.generators)
-        for generator, state in zip(generators, self.generators, strict=True):
-            generator.set_state(state)
-        return generators
-
-    def moved(self, bring: Callable[[Array], Array]) -> TrainState:
-        """Return the state with ``bring(array)`` in place of each array of parameters."""
-        moments = tuple(bring(a) for a in self.optimizer_state)
-        return replace(self, params=bring(self.params), optimizer_state=moments)
+__all__ = ["Run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,11 +137,6 @@ class Run:
         if self.held_out is not None:
             loss, score = evaluate(self.place, params, self.held_out)
             history.append(val_losses=loss, val_scores=score)
-
-
-def snapshots(generators: tuple[np.random.RandomState, ...]) -> tuple[dict[str, Any], ...]:
-    """Return the states of generators."""
-    return tuple(generator.get_state(legacy=False) for generator in generators)
 
 
 def _over_steps(values: np.ndarray) -> np.ndarray:
