@@ -370,7 +370,7 @@ ADAM = {"optimizer": Adam()}
         (lambda: trainer().initialize(["a"] * SIZE), "params has dtype"),
         (
             lambda: trainer(random_state=[0, 1]).initialize(np.zeros((3, SIZE))),
-            "params holds 3 models, but the hyperparameters 2",
+            "params holds 3 models; the hyperparameters and random_state are for 2",
         ),
     ],
 )

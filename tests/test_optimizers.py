@@ -45,7 +45,8 @@ def run(optimizer, grads=GRADS, params=PARAMS, *, backend=None, dtype="float64",
     )
     constants = constant_coefficients(problem)
     params = backend.asarray(params, dtype)
-    state = optimizer.initial_state(backend.xp, params) if state is None else state
+    zeros = tuple(backend.xp.zeros_like(params) for _ in optimizer.state_names)
+    state = zeros if state is None else state
     for grad, row in zip(grads, table, strict=True):
         c = {name: backend.asarray(row[k], dtype) for k, name in enumerate(names)}
         c |= {name: backend.asarray(constants[k], dtype) for k, name in enumerate(fixed)}

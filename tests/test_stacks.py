@@ -297,5 +297,7 @@ def test_numbers_of_models_that_disagree(options, told):
 
 def test_parameters_of_another_number_of_models():
     trainer = Trainer(network(), SoftmaxCrossEntropy(), random_state=SEEDS)
-    with pytest.raises(ValueError, match="params holds 2 models, but the hyperparameters 3"):
+    with pytest.raises(
+        ValueError, match="params holds 2 models; the hyperparameters and random_state are for 3"
+    ):
         trainer.initialize(np.zeros((2, network().n_params)))

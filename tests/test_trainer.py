@@ -754,3 +754,27 @@ def test_a_loaded_trainer_goes_on(tmp_path):
     again = Trainer.load(trainer.save(tmp_path / "net.safetensors"))
     history = again.fit(X, T, epochs=2, state=again.state_)
     assert history.losses[-1] < trainer.history_.losses[0]
+
+
+def test_a_plateau_reads_each_entry_of_the_curve_once(monkeypatch):
+    read = []
+    right = Plateau._read
+
+    def counting(self, curve):
+        read.append(len(curve) - len(self._memo[0]))
+        return right(self, curve)
+
+    monkeypatch.setattr(Plateau, "_read", counting)
+    train(SGD(Plateau(0.1, patience=2)), random_state=0, epochs=20)
+    assert max(read) == 1
+    assert min(read) >= 0
+
+
+def test_an_epoch_without_weight_has_a_loss_of_zero():
+    weights = np.zeros(N)
+    weights[-1] = 1.0
+    trainer = Trainer(NETWORK, BinaryCrossEntropy(), random_state=0)
+    options = {"sampling": "sequential", "batch_size": 1, "sample_weight": weights}
+    history = trainer.fit(X, T, iterations=3, step_losses="before", **options)
+    assert history.losses == [0.0]
+    assert history.step_losses == [0.0, 0.0, 0.0]

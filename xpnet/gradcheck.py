@@ -127,7 +127,11 @@ def check_gradients(
     params = validation.check_numeric("params", params).astype(np.float64)
     if params.shape != (network.n_params,):
         raise ValueError(f"params has shape {params.shape}; ({network.n_params},) is needed.")
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss={loss!r} is no Loss: pass one, such as SquaredError().")
     penalty = Penalty() if penalty is None else penalty
+    if not isinstance(penalty, Penalty) or np.ndim(penalty.l1) or np.ndim(penalty.l2):
+        raise TypeError(f"penalty={penalty!r} must be the Penalty of one net.")
     problem = Problem(network, loss, SGD(), penalty)
     place = Placement(backends.get(backend, device, like=(x, t)), "float64", problem)
     seed = np.full((1, 1), rng.randint(2**31 - 1), dtype=np.int32)

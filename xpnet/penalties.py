@@ -44,7 +44,7 @@ class Penalty:
         return bool(np.any(self.l1) or np.any(self.l2))
 
     def coefficients(self) -> dict[str, Any]:
-        """Return the strengths that are in use, for the table of coefficients."""
+        """Return the strengths that are in use, as coefficients."""
         return {name: getattr(self, name) for name in ("l1", "l2") if np.any(getattr(self, name))}
 
     def gradient(self, xp: Namespace, params: Array, mask: Array, c: dict[str, Array]) -> Array:

@@ -84,7 +84,7 @@ def initial_state(
     stacked : bool
         Whether each generator is of a model of its own.
     n_models : int or None
-        How many models the hyperparameters are for; None if for one net.
+        How many models the hyperparameters and seeds are for; None if for one net.
     params : array of shape (n_params,) or (models, n_params), optional
     """
     if params is None:
@@ -115,7 +115,8 @@ def check_params(problem: Problem, n_models: int | None, params: Any) -> np.ndar
         params = np.repeat(params[None, :], n_models, axis=0)
     if n_models is not None and params.shape[0] != n_models:
         raise ValueError(
-            f"params holds {params.shape[0]} models, but the hyperparameters {n_models}."
+            f"params holds {params.shape[0]} models; the hyperparameters and random_state are for "
+            f"{n_models}."
         )
     return params
 

@@ -22,6 +22,8 @@ from .penalties import Penalty
 __all__ = [
     "Data",
     "Problem",
+    "batch_loss",
+    "coefficient_names",
     "coefficient_table",
     "constant_coefficients",
     "gradients",
@@ -166,14 +168,7 @@ def batch_loss(
     return xp.sum(losses if batch.weights is None else losses * batch.weights, axis=-1)
 
 
-def _coefficients(
-    problem: Problem, steps: np.ndarray, epoch: int, curve: Any
-) -> dict[str, np.ndarray]:
-    rate = problem.optimizer.learning_rate
-    if isinstance(rate, Schedule):
-        rates = rate.rates(steps, epoch, curve)
-    else:
-        rates = np.asarray(rate) * np.ones((len(steps), 1, 1))
+def _coefficients(problem: Problem, steps: np.ndarray, rates: np.ndarray) -> dict[str, Any]:
     t = (steps + 1.0)[:, None, None]
     c = problem.optimizer.coefficients(t, rates) | problem.penalty.coefficients()
     return c if problem.max_norm is None else c | {"max_norm": problem.max_norm}
@@ -184,7 +179,7 @@ def coefficient_names(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...
 
     What `Optimizer.coefficients` returns with an axis of steps varies.
     """
-    c = _coefficients(problem, np.arange(2), 0, ())
+    c = _coefficients(problem, np.arange(2), np.ones((2, 1, 1)))
     varying = [name for name, value in c.items() if np.ndim(value) == 3]
     return tuple(varying), tuple(name for name in c if name not in varying)
 
@@ -208,8 +203,14 @@ def coefficient_table(
     -------
     float64 array of shape (steps, coefficients) or (steps, coefficients, models, 1)
     """
-    c = _coefficients(problem, np.arange(first, first + n_steps), epoch, curve)
-    columns = [np.asarray(c[name]) for name in coefficient_names(problem)[0]]
+    steps = np.arange(first, first + n_steps)
+    rate = problem.optimizer.learning_rate
+    if isinstance(rate, Schedule):
+        rates = rate.rates(steps, epoch, curve)
+    else:
+        rates = np.asarray(rate) * np.ones((n_steps, 1, 1))
+    c = _coefficients(problem, steps, rates)
+    columns = [np.asarray(value) for value in c.values() if np.ndim(value) == 3]
     table = np.stack(np.broadcast_arrays(*columns), axis=1)
     return table[:, :, 0, 0] if table.shape[2] == 1 else table
 
@@ -221,6 +222,6 @@ def constant_coefficients(problem: Problem) -> np.ndarray | None:
     -------
     float64 array of shape (coefficients,) or (coefficients, models, 1), or None
     """
-    c = _coefficients(problem, np.arange(2), 0, ())
+    c = _coefficients(problem, np.arange(2), np.ones((2, 1, 1)))
     columns = [np.asarray(c[name], dtype=np.float64) for name in coefficient_names(problem)[1]]
     return np.stack(np.broadcast_arrays(*columns)) if columns else None

@@ -405,10 +405,12 @@ class Trainer:
         >>> trainer.loss_and_gradient(x, t, state=start)[1]
         array([-0.5,  0. ])
         """
-        state = (
-            self._trained() if state is None else check_state(self.problem, self._n_models, state)
-        )
-        place = self._place(x, t, sample_weight, dtype=float_dtype(state.params))
+        dtype = None  # that of x, as `fit` would go on from this state
+        if state is None:
+            state = self._trained()
+            dtype = float_dtype(state.params)
+        check_state(self.problem, self._n_models, state)
+        place = self._place(x, t, sample_weight, dtype=dtype)
         with place.session():
             samples = place.seeded(place.samples(x, t, sample_weight), state.dropout_seed)
             params = place.floats(state.params)

@@ -63,7 +63,7 @@ class Run:
         params, optimizer_state, sums = self._scan(rows, state)
         totals = np.concatenate([self._totals(part, sums.ndim) for part in rows])
         self._check(params, sums, state.epoch)
-        mean = _over_steps(sums) / _over_steps(totals)
+        mean = _divide(_over_steps(sums), _over_steps(totals))
         history.append(losses=mean + penalty_value(self.place, params, self.samples))
         if self.keep_steps:
             for loss in _divide(sums, totals):

@@ -133,3 +133,14 @@ def test_wrong_data(batch):
     net.params["W1"] = net.params["W1"][:, :-1]
     with pytest.raises(ValueError, match="W1 has shape"):
         net.predict(x)
+
+
+def test_arrays_of_another_library(batch):
+    torch = pytest.importorskip("torch")
+    x, t = (torch.as_tensor(a) for a in batch)
+    net = TwoLayerNet(12, 7, 4, random_state=0)
+    for method in (net.loss, net.gradient, net.numerical_gradient, net.fit):
+        with pytest.raises(ValueError, match="same namespace"):
+            method(x, t)
+    with pytest.raises(ValueError, match="t has shape"):
+        net.fit(batch[0], 5)

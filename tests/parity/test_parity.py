@@ -141,3 +141,8 @@ def test_a_run_that_fails_does_not_hide_the_others(monkeypatch, tmp_path):
     report.to_json(tmp_path / "parity.json")
     told = json.loads((tmp_path / "parity.json").read_text())["comparisons"]
     assert [c["passed"] for c in told].count(False) == 1
+
+
+def test_a_name_is_no_list():
+    with pytest.raises(TypeError, match=r"backends='numpy' must be a list, such as \['numpy'\]"):
+        parity.run("numpy")

@@ -46,8 +46,8 @@ class DeepNet:
     optimizer : {'gd', 'momentum', 'rmsprop', 'adam'} or Optimizer, default 'adam'
         The named ones have the tutorial's settings: momentum 0.9 (dampened by as much), rho 0.9,
         beta1 0.9, beta2 0.999, epsilon 1e-8.
-    learning_rate : float or Schedule, default 0.01
-        Of a named optimizer; an Optimizer brings its own.
+    learning_rate : float or Schedule, optional
+        Of a named optimizer, by default 0.01; an Optimizer brings its own.
     batch_size : int or None, default 64
     random_state : int, default 42
         Seeds the weights, ``N(0, 1) * sqrt(2 / n_in)`` drawn as (n_out, n_in) layer by layer.

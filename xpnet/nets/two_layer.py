@@ -184,7 +184,8 @@ class TwoLayerNet:
         dict of str to array
         """
 
-        b, dtype, problem = self._backend, self._dtype, self._trainer().problem
+        dtype, problem = self._dtype, self._trainer().problem
+        b = backends.get(self._backend.name, self._backend.device, like=(x, t))
         with b.session(dtype):
             data = Placement(b, dtype, problem).samples(x, t).data
             batch = data._replace(x=functions.as_floats(data.x, b.dtype(dtype), xp=b.xp))
@@ -227,7 +228,7 @@ class TwoLayerNet:
         """
         trainer = self._trainer(learning_rate)
         batch_size = validation.check_integer("batch_size", batch_size)
-        each = max(1, np.shape(t)[0] // batch_size)
+        each = max(1, len(backends.to_host(t)) // batch_size) if np.ndim(t) else 1
         history = trainer.fit(
             x,
             t,

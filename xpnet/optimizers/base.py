@@ -72,10 +72,6 @@ class Optimizer(ABC):
         dict of str to float or array that broadcasts with `rate`
         """
 
-    def initial_state(self, xp: Namespace, params: Array) -> tuple[Array, ...]:
-        """Return the state before the first step."""
-        return tuple(xp.zeros_like(params) for _ in self.state_names)
-
     def __repr__(self) -> str:
         options = ", ".join(f"{k}={v!r}" for k, v in vars(self).items())
         return f"{type(self).__name__}({options})"

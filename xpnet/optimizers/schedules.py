@@ -1,7 +1,8 @@
 """Learning-rate schedules: functions of the time and of the loss curve, on the host.
 
-Time is counted in epochs or in steps, from 0. A schedule remembers nothing: `Plateau` reads the
-curve anew, so a run that is resumed has the rates of the uninterrupted one.
+Time is counted in epochs or in steps, from 0. A schedule has no state: `Plateau` is a function of
+the curve (of which it remembers only what it has read), so a run that is resumed has the rates of
+the uninterrupted one.
 """
 
 from __future__ import annotations
@@ -239,6 +240,7 @@ class Plateau(Schedule):
     reduction : float or array of shape (models, 1), in (0, 1), default 0.1
     patience : int, default 10
     min_delta, min_rate : float or array of shape (models, 1), default 1e-4, 0
+        No `min_rate` may be above a `learning_rate`.
 
     Examples
     --------
@@ -263,7 +265,7 @@ class Plateau(Schedule):
         self.patience = validation.check_integer("patience", patience, minimum=0)
         self.min_delta = validation.check_hyperparameter("min_delta", min_delta)
         self.min_rate = validation.check_hyperparameter("min_rate", min_rate)
-        if np.any(np.asarray(self.min_rate) > self.learning_rate):
+        if np.any(np.max(self.min_rate) > np.asarray(self.learning_rate)):
             raise ValueError(f"min_rate={min_rate!r} is above learning_rate={learning_rate!r}.")
         self._memo: tuple[tuple[Any, ...], Any] = (), _UNREAD
 

@@ -190,6 +190,9 @@ def run(
     >>> parity.run(["numpy"], dtypes=["float32"]).passed
     True
     """
+    for name, value in (("backends", backends), ("dtypes", dtypes)):
+        if isinstance(value, str):
+            raise TypeError(f"{name}={value!r} must be a list, such as [{value!r}].")
     wanted = [validation.check_float_dtype("dtypes", d) for d in dtypes or FACTORS["dtype"]]
     chosen, not_run = targets(backends)
     cases = list(product(dtype=wanted) if full else (c for c in covering() if c.dtype in wanted))
