@@ -8,9 +8,9 @@ from . import functions, metrics
 from .backends import Array
 from .layers import Noise
 from .placement import Placement, Samples
-from .step import gradients
+from .step import Data, batch_loss, gradients
 
-__all__ = ["differentiate", "evaluate", "network_logits", "penalty_value"]
+__all__ = ["differentiate", "evaluate", "network_logits", "objective", "penalty_value"]
 
 _MOST_ELEMENTS = 1 << 22
 """So many elements does the widest layer have at a time, over all models."""
@@ -55,12 +55,30 @@ def differentiate(
     place: Placement, params: Array, samples: Samples, step: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the loss without penalty and the objective's gradient, as that step sees them."""
-    backend, data = place.backend, samples.data
-    xp = backend.xp
-    data = data._replace(x=functions.as_floats(data.x, params.dtype, xp=xp))
-    noise = None
-    if data.seed is not None:
-        noise = Noise(data.seed, backend.asarray(np.asarray(step, dtype=np.int32)))
-    total, gradient = gradients(place.problem, xp, params, data, place.strengths(), noise)
+    backend = place.backend
+    data, noise = _as_step_sees(place, params, samples, step)
+    strengths = place.strengths()
+    total, gradient = gradients(place.problem, backend.xp, params, data, strengths, noise)
     loss = np.asarray(backend.to_host(total), dtype=np.float64) / samples.total
     return loss, backend.to_host(gradient)
+
+
+def objective(place: Placement, samples: Samples, step: int, params: Array) -> Array:
+    """Return what `differentiate` differentiates: loss and penalty, one number a model."""
+    xp, problem = place.backend.xp, place.problem
+    data, noise = _as_step_sees(place, params, samples, step)
+    value = batch_loss(problem, xp, params, data, noise)
+    if problem.penalty:
+        value = value + problem.penalty.value(xp, params, data.mask, place.strengths())[..., 0]
+    return value / samples.total
+
+
+def _as_step_sees(
+    place: Placement, params: Array, samples: Samples, step: int
+) -> tuple[Data, Noise | None]:
+    """Return the whole set as a batch, and the noise of that step."""
+    backend, data = place.backend, samples.data
+    data = data._replace(x=functions.as_floats(data.x, params.dtype, xp=backend.xp))
+    if data.seed is None:
+        return data, None
+    return data, Noise(data.seed, backend.asarray(np.asarray(step, dtype=np.int32)))

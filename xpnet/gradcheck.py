@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from . import backends, functions, validation
+from . import backends, validation
 from .backends import Array, Backend
-from .evaluation import differentiate
-from .layers import Noise
+from .evaluation import differentiate, objective
 from .losses import Loss
 from .network import Network
 from .optimizers import SGD
 from .penalties import Penalty
-from .placement import Placement, Samples
-from .step import Problem, batch_loss
+from .placement import Placement
+from .step import Problem
 
 __all__ = ["check_gradients", "numerical_gradient"]
 
@@ -138,18 +137,7 @@ def check_gradients(
     with place.session():
         samples = place.seeded(place.samples(x, t, sample_weight), seed)
         exact = differentiate(place, place.floats(params), samples, 0)[1]
-        objective = functools.partial(_objective, place, samples)
-        numerical = numerical_gradient(objective, params, h=h, backend=place.backend)
+        f = functools.partial(objective, place, samples, 0)
+        numerical = numerical_gradient(f, params, h=h, backend=place.backend)
     size = np.linalg.norm(exact) + np.linalg.norm(numerical)
     return float(np.linalg.norm(exact - numerical) / size) if size else 0.0
-
-
-def _objective(place: Placement, samples: Samples, params: Array) -> Array:
-    """Return loss and penalty of each model of a stack, as the first training step sees them."""
-    xp, problem, data = place.backend.xp, place.problem, samples.data
-    data = data._replace(x=functions.as_floats(data.x, params.dtype, xp=xp))
-    step = place.backend.asarray(np.asarray(0, dtype=np.int32))
-    value = batch_loss(problem, xp, params, data, Noise(data.seed, step))
-    if problem.penalty:
-        value = value + problem.penalty.value(xp, params, data.mask, place.strengths())[..., 0]
-    return value / samples.total

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from .. import backends, functions, validation
+from .. import backends, validation
 from ..backends import Array
 from ..batches import WithReplacement
+from ..evaluation import objective
 from ..gradcheck import numerical_gradient
 from ..history import History
 from ..initializers import Normal
@@ -17,7 +19,6 @@ from ..losses import SoftmaxCrossEntropy
 from ..network import Network
 from ..optimizers import SGD
 from ..placement import Placement
-from ..step import batch_loss
 from ..trainer import Trainer
 
 
@@ -183,17 +184,11 @@ class TwoLayerNet:
         -------
         dict of str to array
         """
-
-        dtype, problem = self._dtype, self._trainer().problem
-        b = backends.get(self._backend.name, self._backend.device, like=(x, t))
-        with b.session(dtype):
-            data = Placement(b, dtype, problem).samples(x, t).data
-            batch = data._replace(x=functions.as_floats(data.x, b.dtype(dtype), xp=b.xp))
-
-            def mean_loss(params: Array) -> Array:
-                return batch_loss(problem, b.xp, params, batch) / batch.x.shape[0]
-
-            return self._named(numerical_gradient(mean_loss, self._flat(), backend=b, dtype=dtype))
+        b, dtype = backends.get(self._backend.name, self._backend.device, like=(x, t)), self._dtype
+        place = Placement(b, dtype, self._trainer().problem)
+        with place.session():
+            f = functools.partial(objective, place, place.samples(x, t), 0)
+            return self._named(numerical_gradient(f, self._flat(), backend=b, dtype=dtype))
 
     def fit(
         self,
@@ -228,7 +223,7 @@ class TwoLayerNet:
         """
         trainer = self._trainer(learning_rate)
         batch_size = validation.check_integer("batch_size", batch_size)
-        each = max(1, len(backends.to_host(t)) // batch_size) if np.ndim(t) else 1
+        each = max(1, np.shape(t)[0] // batch_size) if np.ndim(t) else 1
         history = trainer.fit(
             x,
             t,
