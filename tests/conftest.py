@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from xpnet import backends
 
 os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scikit-learn's dispatch; read as scipy is imported
 settings.register_profile(
     "xpnet",
     deadline=None,

@@ -15,18 +15,10 @@ import xpnet
 ROOT = Path(xpnet.__file__).parent
 ROOMS = (
     *("_version", "validation", "backends", "functions", "random", "initializers", "layers"),
-    *("losses", "penalties", "network", "optimizers", "batches", "history", "metrics", "step"),
-    *(
-        "placement",
-        "evaluation",
-        "gradcheck",
-        "state",
-        "training",
-        "progress",
-        "checkpoints",
-        "options",
-    ),
-    *("trainer", "datasets", "nets", "plots", "parity", "cli"),
+    *("losses", "penalties", "network", "patience", "optimizers", "batches", "history", "metrics"),
+    *("step", "placement", "evaluation", "gradcheck", "state", "training", "checkpoints"),
+    *("fitting", "callbacks", "options", "trainer", "onnx", "estimators"),
+    *("datasets", "nets", "plots", "parity", "cli"),
 )
 """Each imports only from those before it."""
 

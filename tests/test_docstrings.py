@@ -12,7 +12,7 @@ import pytest
 import xpnet
 
 MODULES = sorted(m.name for m in pkgutil.walk_packages(xpnet.__path__, "xpnet."))
-NEEDS = {"xpnet.plots": "matplotlib"}
+NEEDS = {"xpnet.onnx": "onnx", "xpnet.plots": "matplotlib"}
 FOR_THE_HOUSE = {"backends", "parity", "plots"}
 """Rooms that list functions for other rooms beside those for users."""
 PUBLIC = [n for n in xpnet.__all__ if n != "__version__"]

@@ -7,24 +7,40 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+from xpnet import backends
 
 README = Path(__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+
+
+def run(block, names):
+    """Run a block, and return how many of its comments were compared with what it gives."""
+    exec(block, names)
+    checked = 0
+    for expression, comment in re.findall(r"^(\S[^#\n]*?)  # (.+)$", block, re.M):
+        try:
+            expected = ast.literal_eval(comment)
+            ast.parse(expression, mode="eval")
+        except (SyntaxError, ValueError):
+            continue
+        np.testing.assert_allclose(eval(expression, names), expected, atol=5e-4)
+        checked += 1
+    return checked
 
 
 def test_the_blocks_run_and_their_comments_hold(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
     names: dict = {}
-    checked = 0
-    for block in blocks:
-        exec(block, names)
-        for expression, comment in re.findall(r"^(\S[^#\n]*?)  # (.+)$", block, re.M):
-            try:
-                expected = ast.literal_eval(comment)
-                ast.parse(expression, mode="eval")
-            except (SyntaxError, ValueError):
-                continue
-            np.testing.assert_allclose(eval(expression, names), expected, atol=5e-4)
-            checked += 1
-    assert len(blocks) == 3
-    assert checked == 3
+    search, *others = BLOCKS
+    assert "GridSearchCV" in search
+    assert [run(block, names) for block in others] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["numpy", "jax"])
+def test_the_search_runs_with_another_backend_in_the_place_of_cupy(name):
+    if not backends.available()[name].usable:
+        pytest.skip(f"backend {name!r} is not usable here")
+    assert BLOCKS[0].count('backend="cupy"') == 1
+    assert run(BLOCKS[0].replace("cupy", name), {}) == 1

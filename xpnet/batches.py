@@ -15,6 +15,7 @@ __all__ = [
     "SAMPLINGS",
     "Batches",
     "InOrder",
+    "Reshuffled",
     "Shuffled",
     "WithReplacement",
     "batch_partition",
@@ -37,6 +38,9 @@ class Batches(ABC):
             batch_size = validation.check_integer("batch_size", batch_size)
         self.batch_size = batch_size
 
+    chained: bool = False
+    """Whether an order is made from that of the epoch before, which a run's state then keeps."""
+
     def size(self, n_samples: int) -> int:
         """Return the rows of a full batch."""
         return n_samples if self.batch_size is None else min(self.batch_size, n_samples)
@@ -47,7 +51,10 @@ class Batches(ABC):
 
     @abstractmethod
     def order(self, n_samples: int, rng: np.random.RandomState, epoch: int) -> np.ndarray:
-        """Return the rows of that epoch, one batch after the other."""
+        """Return the rows of that epoch, one batch after the other.
+
+        Where `chained`, the order of the epoch before is handed in too, as ``previous=``.
+        """
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(batch_size={self.batch_size})"
@@ -69,6 +76,29 @@ class Shuffled(Batches):
 
     def order(self, n_samples, rng, epoch):
         return rng.permutation(n_samples)
+
+
+class Reshuffled(Batches):
+    """Every row once an epoch: the order of the epoch before, shuffled again (scikit-learn's).
+
+    Parameters
+    ----------
+    batch_size : int or None, default 32
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.RandomState(42)
+    >>> first = Reshuffled(2).order(4, rng, epoch=0)
+    >>> first, Reshuffled(2).order(4, rng, epoch=1, previous=first)
+    (array([1, 3, 0, 2]), array([3, 2, 1, 0]))
+    """
+
+    chained = True
+
+    def order(self, n_samples, rng, epoch, previous=None):
+        shuffled = rng.permutation(n_samples)
+        return shuffled if previous is None else previous[shuffled]
 
 
 class InOrder(Batches):
@@ -123,6 +153,7 @@ class WithReplacement(Batches):
 
 SAMPLINGS: dict[str, type[Batches]] = {
     "shuffle": Shuffled,
+    "reshuffle": Reshuffled,
     "replacement": WithReplacement,
     "sequential": InOrder,
 }

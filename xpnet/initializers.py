@@ -121,29 +121,32 @@ class Uniform(Initializer):
 @dataclass(frozen=True)
 class _VarianceScaling(Initializer):
     distribution: str = "uniform"
+    scale: float = 2.0
 
     def __post_init__(self):
         validation.check_choice("distribution", self.distribution, ["uniform", "normal"])
+        validation.check_real("scale", self.scale, open_low=True)
 
     @abstractmethod
-    def variance(self, fan_in: int, fan_out: int) -> float:
-        """Return the variance of the weights."""
+    def fan(self, fan_in: int, fan_out: int) -> int:
+        """Return what the variance is divided by."""
 
     def __call__(self, rng, shape, fan_in, fan_out):
-        variance = self.variance(fan_in, fan_out)
+        fan = self.fan(fan_in, fan_out)
         if self.distribution == "normal":
-            return math.sqrt(variance) * rng.standard_normal(shape)
-        limit = math.sqrt(3.0 * variance)
+            return math.sqrt(self.scale / fan) * rng.standard_normal(shape)
+        limit = math.sqrt(3.0 * self.scale / fan)
         return rng.uniform(-limit, limit, shape)
 
 
 @dataclass(frozen=True)
 class Glorot(_VarianceScaling):
-    """Variance ``2 / (fan_in + fan_out)`` (Xavier); uniform is ±sqrt(6 / (fan_in + fan_out)).
+    """Variance ``scale / (fan_in + fan_out)`` (Xavier); uniform is ±sqrt(6 / (fan_in + fan_out)).
 
     Parameters
     ----------
     distribution : {'uniform', 'normal'}
+    scale : float, default 2.0
 
     References
     ----------
@@ -156,17 +159,18 @@ class Glorot(_VarianceScaling):
     array([-0.251,  0.901])
     """
 
-    def variance(self, fan_in, fan_out):
-        return 2.0 / (fan_in + fan_out)
+    def fan(self, fan_in, fan_out):
+        return fan_in + fan_out
 
 
 @dataclass(frozen=True)
 class He(_VarianceScaling):
-    """Variance ``2 / fan_in`` (Kaiming), for rectifiers.
+    """Variance ``scale / fan_in`` (Kaiming), for rectifiers.
 
     Parameters
     ----------
     distribution : {'uniform', 'normal'}
+    scale : float, default 2.0
 
     References
     ----------
@@ -179,17 +183,18 @@ class He(_VarianceScaling):
     array([ 0.497, -0.138])
     """
 
-    def variance(self, fan_in, fan_out):
-        return 2.0 / fan_in
+    def fan(self, fan_in, fan_out):
+        return fan_in
 
 
 @dataclass(frozen=True)
 class LeCun(_VarianceScaling):
-    """Variance ``1 / fan_in``.
+    """Variance ``scale / fan_in``.
 
     Parameters
     ----------
     distribution : {'uniform', 'normal'}
+    scale : float, default 1.0
 
     References
     ----------
@@ -202,5 +207,7 @@ class LeCun(_VarianceScaling):
     array([ 0.497, -0.138])
     """
 
-    def variance(self, fan_in, fan_out):
-        return 1.0 / fan_in
+    scale: float = 1.0
+
+    def fan(self, fan_in, fan_out):
+        return fan_in

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import validation
 from .batches import SAMPLINGS, Batches
+from .callbacks import Callback
 from .optimizers import Schedule
 from .step import Problem
 
@@ -43,6 +44,15 @@ def generators(seeds: list[Any] | None, random_state: Any) -> tuple[np.random.Ra
     return found
 
 
+def plain_seeds(random_state: Any) -> Any:
+    """Return the seed or the seeds as plain numbers; None where there are generators or none."""
+    seeds = model_seeds(random_state)
+    plain = [int(s) if isinstance(s, int | np.integer) else None for s in seeds or [random_state]]
+    if None in plain:
+        return None
+    return plain if seeds else plain[0]
+
+
 def count_models(problem: Problem, seeds: list[Any] | None) -> int | None:
     """Return how many models the hyperparameters and seeds are for; None if for one net."""
     schedule = problem.optimizer.learning_rate
@@ -73,8 +83,39 @@ def check_sampling(sampling: Any, batch_size: Any) -> Batches:
     return SAMPLINGS[validation.check_choice("sampling", sampling, SAMPLINGS)](batch_size)
 
 
-def check_pair(validation_data: Any) -> tuple[Any, Any]:
-    """Return x and t of a pair."""
-    if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-        raise TypeError("validation_data must be a tuple (x, t).")
-    return validation_data[0], validation_data[1]
+def record(step_losses: Any, objectives: bool) -> str:
+    """Return what a step returns, see `make_step`."""
+    if step_losses is not None:
+        validation.check_choice("step_losses", step_losses, ["before", "after"])
+    if not objectives:
+        return step_losses or "before"
+    if step_losses == "after":
+        raise ValueError("objectives=True are those before the update; step_losses='after' is not.")
+    return "objective"
+
+
+def check_callbacks(callbacks: Any) -> list[Callback]:
+    """Return the callbacks as a list."""
+    if isinstance(callbacks, Callback):
+        raise TypeError(f"callbacks={callbacks!r} must be a sequence: [{callbacks!r}].")
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks={callbacks!r} must be a sequence of Callback objects.")
+    callbacks = list(callbacks)
+    for i, callback in enumerate(callbacks):
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"callbacks[{i}]={callback!r} must be a Callback object, such as EarlyStopping()."
+            )
+    if len(set(map(id, callbacks))) < len(callbacks):
+        raise ValueError(f"callbacks={callbacks!r} has one of them twice.")
+    return callbacks
+
+
+def check_held_out(validation_data: Any) -> tuple[Any, Any, Any]:
+    """Return x, t and sample weights of a validation set, None where there are none."""
+    if validation_data is None:
+        return None, None, None
+    if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+        raise TypeError("validation_data must be a tuple (x, t) or (x, t, sample_weight).")
+    x, t, *weights = validation_data
+    return x, t, weights[0] if weights else None

@@ -18,27 +18,31 @@ __all__ = ["Penalty", "mask"]
 class Penalty:
     r"""L1 and L2 penalty of the weights, ``l1 * sum|w| + l2 / 2 * sum w**2``.
 
-    The trainer divides it by the number of samples of the batch (the sum of their weights), as
-    the tutorials and scikit-learn do: its strength depends on the batch size.
-
     Parameters
     ----------
     l1, l2 : float or array of shape (models, 1), default 0
+    division : {'apart', 'together', 'none'}
+        How a step divides it by the number of samples of the batch (the sum of their weights).
+        'apart': the loss's gradient and the penalty's each by itself (the tutorials). 'together':
+        their sum (scikit-learn); the same but for rounding. Both make its strength depend on the
+        batch size. 'none': not at all.
 
     Examples
     --------
     >>> from xpnet import Penalty
     >>> Penalty(l2=0.01)
-    Penalty(l1=0.0, l2=0.01)
+    Penalty(l1=0.0, l2=0.01, division='apart')
     """
 
     l1: Any = 0.0
     l2: Any = 0.0
+    division: str = "apart"
 
     def __post_init__(self):
         for name in ("l1", "l2"):
             checked = validation.check_hyperparameter(name, getattr(self, name))
             object.__setattr__(self, name, checked)
+        validation.check_choice("division", self.division, ["apart", "together", "none"])
 
     def __bool__(self) -> bool:
         return bool(np.any(self.l1) or np.any(self.l2))
@@ -55,6 +59,25 @@ class Penalty:
         if "l2" in c:
             terms.append(c["l2"] * params)
         return sum(terms[1:], start=terms[0]) * mask
+
+    def add(self, gradient: Array, own: Array, total: Any) -> Array:
+        """Return the mean's gradient with the penalty's, given the sum's and what `gradient` gave.
+
+        Parameters
+        ----------
+        gradient : array of shape (..., n_params)
+            Of the sum of the samples' losses.
+        own : array of shape (..., n_params)
+        total : int or array of shape (..., 1)
+            The sum of the sample weights.
+        """
+        if self.division == "together":
+            return (gradient + own) / total
+        return gradient / total + self.mean(own, total)
+
+    def mean(self, value: Any, total: Any) -> Any:
+        """Return what `value` gave, divided by the sum of the sample weights if it is to be."""
+        return value if self.division == "none" else value / total
 
     def value(self, xp: Namespace, params: Array, mask: Array, c: dict[str, Array]) -> Array:
         """Return the penalty of each model, of shape (..., 1)."""

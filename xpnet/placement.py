@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,7 +13,27 @@ from . import backends, penalties, validation
 from .backends import Array, Backend
 from .step import Data, Problem, constant_coefficients
 
-__all__ = ["Placement", "Samples", "float_dtype"]
+__all__ = ["Placement", "Samples", "SparseRows", "float_dtype"]
+
+
+class SparseRows:
+    """Sparse features that stay on the host; slices and rows of them are brought over dense.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse CSR matrix or array of shape (samples, features)
+    bring : callable
+        Brings a host array to the device.
+    """
+
+    def __init__(self, matrix: Any, bring: Callable[[np.ndarray], Array]) -> None:
+        self.matrix = matrix
+        self.shape: tuple[int, int] = matrix.shape
+        self.dtype = matrix.dtype
+        self._bring = bring
+
+    def __getitem__(self, rows: Any) -> Array:
+        return self._bring(self.matrix[rows].toarray())
 
 
 class Samples(NamedTuple):
@@ -21,7 +42,7 @@ class Samples(NamedTuple):
     Attributes
     ----------
     data : Data
-        On the device.
+        On the device; sparse features are `SparseRows`.
     t : numpy.ndarray
         Targets as `Loss.prepare` returns them, on the host.
     weights : numpy.ndarray of shape (samples,) or None
@@ -81,8 +102,8 @@ class Placement:
         """Return the penalty's strengths as coefficients."""
         return {k: self.floats(v) for k, v in self.problem.penalty.coefficients().items()}
 
-    def features(self, x: Any, name: str = "x") -> Array:
-        """Check features and bring them over; 8-bit pixels stay as they are.
+    def features(self, x: Any, name: str = "x") -> Array | SparseRows:
+        """Check features and bring them over; 8-bit pixels stay as they are, sparse ones behind.
 
         Raises
         ------
@@ -92,6 +113,8 @@ class Placement:
             The shape does not fit, or NaN or infinity was found.
         """
         xp, n_features = self.backend.xp, self.problem.network.n_features_in
+        if hasattr(x, "tocsr"):
+            return self._sparse_features(x, name)
         if backends.owner(x) is None:
             x = validation.check_numeric(name, x)
             validation.check_features(name, x.shape, n_features)
@@ -106,10 +129,22 @@ class Placement:
         validation.check_finite(name, bool(xp.all(xp.isfinite(x))))
         return x
 
+    def _sparse_features(self, x: Any, name: str) -> SparseRows:
+        validation.check_features(name, x.shape, self.problem.network.n_features_in)
+        x = x.tocsr()
+        stored = validation.cast(name, validation.check_numeric(name, x.data), self.dtype)
+        x = type(x)((stored, x.indices, x.indptr), shape=x.shape)
+        return SparseRows(x, self.backend.asarray)
+
+    def targets(self, t: np.ndarray, name: str = "t") -> Array:
+        """Bring prepared targets over."""
+        dtype = self.problem.loss.target_dtype(t, self.dtype)
+        return self.backend.asarray(validation.cast(name, t, dtype))
+
     def check_pixels(self, samples: Samples) -> None:
         """Raise where 8-bit features can hardly be pixels: none of them is above 1."""
         x, xp = samples.data.x, self.backend.xp
-        if x.dtype == xp.uint8 and int(xp.max(x)) <= 1:
+        if not isinstance(x, SparseRows) and x.dtype == xp.uint8 and int(xp.max(x)) <= 1:
             raise ValueError(
                 "x is of 8-bit unsigned integers, which are read as pixels from 0 to 255, but none "
                 "is above 1. If they are flags or counts, pass x.astype('float32')."
@@ -130,7 +165,7 @@ class Placement:
         prefix : str
             What messages put before the arguments' names.
         """
-        bring, loss = self.backend.asarray, self.problem.loss
+        loss = self.problem.loss
         self.backend.dtype(self.dtype)
         features = self.features(x, prefix + "x")
         host = validation.check_numeric(prefix + "t", backends.to_host(t))
@@ -140,10 +175,9 @@ class Placement:
             name = prefix + "sample_weight"
             weights = validation.check_weights(name, backends.to_host(weights), len(host))
         constants = constant_coefficients(self.problem)
-        targets = validation.cast(prefix + "t", host, loss.target_dtype(host, self.dtype))
         data = Data(
             x=features,
-            t=bring(targets),
+            t=self.targets(host, prefix + "t"),
             weights=None if weights is None else self.floats(weights),
             mask=self.mask(),
             seed=None,

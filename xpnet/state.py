@@ -31,6 +31,8 @@ class TrainState:
     dropout_seed : numpy.ndarray of int32, shape (1, 1) or (models, 1, 1), or None
     curve : tuple
         The monitored loss of each epoch so far, which plateaus are looked for in.
+    order : numpy.ndarray of shape (samples,) or (models, samples), or None
+        The last epoch's order of rows, where the next one is made from it.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class TrainState:
     generators: tuple[dict[str, Any], ...]
     dropout_seed: np.ndarray | None
     curve: tuple[Any, ...] = ()
+    order: np.ndarray | None = None
 
     def resumed_generators(self) -> tuple[np.random.RandomState, ...]:
         """Return new generators that stand where the state's stood."""

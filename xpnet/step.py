@@ -28,6 +28,9 @@ __all__ = [
     "constant_coefficients",
     "gradients",
     "make_step",
+    "mean_gradient",
+    "mean_objective",
+    "total",
     "update",
 ]
 
@@ -84,20 +87,53 @@ def gradients(
 ) -> tuple[Array, Array]:
     """Return the sum of the batch's losses, and the gradient of its mean with the penalty's.
 
-    The order of operations is the tutorials': each of the two terms is divided last.
+    Division comes last.
     """
     loss_sum, gradient = problem.network.loss_and_gradient(
         xp, params, batch.x, batch.t, problem.loss, batch.weights, noise
     )
-    total: Any = batch.x.shape[-2]
-    if batch.weights is not None:
-        # A batch whose weights are all zero has a gradient of zero, not 0 / 0.
-        tiny = float(xp.finfo(params.dtype).smallest_normal)
-        total = xp.maximum(xp.sum(batch.weights, axis=-1, keepdims=True), tiny)
-    gradient = gradient / total
+    return loss_sum, mean_gradient(problem, xp, params, gradient, total(xp, batch), batch.mask, c)
+
+
+def total(xp: Namespace, batch: Data) -> Any:
+    """Return the sum of the batch's sample weights: a number, or an array of shape (..., 1)."""
+    if batch.weights is None:
+        return batch.x.shape[-2]
+    # A batch whose weights are all zero has a gradient of zero, not 0 / 0.
+    tiny = float(xp.finfo(batch.weights.dtype).smallest_normal)
+    return xp.maximum(xp.sum(batch.weights, axis=-1, keepdims=True), tiny)
+
+
+def mean_gradient(
+    problem: Problem,
+    xp: Namespace,
+    params: Array,
+    gradient: Array,
+    total: Any,
+    mask: Array | None,
+    c: dict[str, Array],
+) -> Array:
+    """Return the gradient of the mean loss and of the penalty, given that of the losses' sum."""
+    if not problem.penalty:
+        return gradient / total
+    return problem.penalty.add(gradient, problem.penalty.gradient(xp, params, mask, c), total)
+
+
+def mean_objective(
+    problem: Problem,
+    xp: Namespace,
+    params: Array,
+    loss_sum: Array,
+    total: Any,
+    mask: Array | None,
+    c: dict[str, Array],
+) -> Array:
+    """Return the mean loss and the penalty, of shape (...), given the losses' sum."""
+    value = loss_sum[..., None] / total
     if problem.penalty:
-        gradient = gradient + problem.penalty.gradient(xp, params, batch.mask, c) / total
-    return loss_sum, gradient
+        penalty = problem.penalty
+        value = value + penalty.mean(penalty.value(xp, params, mask, c), total)
+    return value[..., 0]
 
 
 def update(
@@ -121,8 +157,9 @@ def make_step(problem: Problem, xp: Namespace, *, record: str = "before") -> Ste
     ----------
     problem : Problem
     xp : namespace of the backend
-    record : {'before', 'after'}
-        Which loss of the batch a step returns: before or after its update.
+    record : {'before', 'after', 'objective'}
+        What a step returns: the sum of the batch's losses before or after its update, or the
+        objective before it (mean loss and penalty).
     """
     varying, constant = coefficient_names(problem)
 
@@ -134,11 +171,13 @@ def make_step(problem: Problem, xp: Namespace, *, record: str = "before") -> Ste
             c |= {name: data.constants[k, ...] for k, name in enumerate(constant)}
         noise = Noise(data.seed, counter[0]) if counter else None
         batch = gather(xp, data, rows, params.dtype)
-        loss_sum, gradient = gradients(problem, xp, params, batch, c, noise)
+        loss, gradient = gradients(problem, xp, params, batch, c, noise)
+        if record == "objective":
+            loss = mean_objective(problem, xp, params, loss, total(xp, batch), batch.mask, c)
         params, state = update(problem, xp, params, gradient, state, c)
         if record == "after":
-            loss_sum = batch_loss(problem, xp, params, batch)
-        return (params, state), loss_sum
+            loss = batch_loss(problem, xp, params, batch)
+        return (params, state), loss
 
     return step
 
@@ -185,7 +224,7 @@ def coefficient_names(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...
 
 
 def coefficient_table(
-    problem: Problem, first: int, n_steps: int, epoch: int, curve: Any = ()
+    problem: Problem, first: int, n_steps: int, epoch: int, curve: Any = (), rate: Any = None
 ) -> np.ndarray:
     """Return the coefficients that vary by step, for the steps of an epoch.
 
@@ -198,13 +237,15 @@ def coefficient_table(
     epoch : int
     curve : sequence
         The monitored losses so far.
+    rate : float, array of shape (models, 1), or Schedule, optional
+        In place of the optimizer's learning rate.
 
     Returns
     -------
     float64 array of shape (steps, coefficients) or (steps, coefficients, models, 1)
     """
     steps = np.arange(first, first + n_steps)
-    rate = problem.optimizer.learning_rate
+    rate = problem.optimizer.learning_rate if rate is None else rate
     if isinstance(rate, Schedule):
         rates = rate.rates(steps, epoch, curve)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ import numpy as np
 from . import backends, checkpoints, functions, options, validation
 from .backends import Array, Backend, Step
 from .batches import Batches
+from .callbacks import Callback
 from .evaluation import differentiate, evaluate, network_logits
+from .fitting import Fit
 from .history import History
 from .losses import LOSSES, Loss
 from .network import Network
 from .optimizers import OPTIMIZERS, SGD, Optimizer
 from .penalties import Penalty
 from .placement import Placement, float_dtype
-from .progress import progress_bar
 from .state import TrainState, check_state, initial_state
 from .step import Problem, make_step
 from .training import Run
@@ -56,6 +57,8 @@ class Trainer:
         The state after the last epoch.
     history_ : History
         The curves of the last `fit`.
+    stopped_ : str or None
+        Why a callback ended the last `fit` before its length.
 
     Notes
     -----
@@ -171,12 +174,13 @@ class Trainer:
         batch_size: int | None = 32,
         sampling: str | Batches = "shuffle",
         sample_weight: Any = None,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
         train_score: bool = False,
         step_losses: str | None = None,
+        objectives: bool = False,
         state: TrainState | None = None,
-        progress: bool | str = False,
-        on_epoch: Callable[[History], Any] | None = None,
+        callbacks: Sequence[Callback] = (),
+        metadata: dict[str, Any] | None = None,
     ) -> History:
         """Train, and return the curves.
 
@@ -197,19 +201,23 @@ class Trainer:
             A Batches object brings its own batch size. An epoch with replacement is
             ``ceil(samples / batch_size)`` steps.
         sample_weight : array of shape (samples,), optional
-        validation_data : tuple (x, t), optional
+        validation_data : tuple (x, t) or (x, t, sample_weight), optional
         train_score : bool, default False
             Whether the training set is scored after each epoch too.
         step_losses : {'before', 'after'}, optional
             Keeps each batch's loss, before or after its update; with 'after' the epochs' losses
             are means of those.
+        objectives : bool, default False
+            Whether an epoch's loss is the mean, by size, of its batches' objectives before their
+            updates, penalties included (scikit-learn's `loss_curve_`). By default it is the mean
+            of the losses alone, and the penalty after the last update.
         state : TrainState, optional
             Goes on from there: `initialize`'s, or an earlier run's `state_`. The state handed in
             is left as it is.
-        progress : bool or str, default False
-            A progress bar, with that text before it.
-        on_epoch : callable, optional
-            Called with the history after each epoch.
+        callbacks : sequence of Callback
+            What happens between the epochs, see `xpnet.callbacks`.
+        metadata : dict, optional
+            What a `Checkpoint` writes beside the run, see `xpnet.checkpoints.save`.
 
         Returns
         -------
@@ -234,51 +242,40 @@ class Trainer:
         """
         limit = options.check_lengths(epochs, iterations)
         batches = options.check_sampling(sampling, batch_size)
-        if step_losses is not None:
-            validation.check_choice("step_losses", step_losses, ["before", "after"])
-        xv, tv = (None, None) if validation_data is None else options.check_pair(validation_data)
-        if on_epoch is not None and not callable(on_epoch):
-            raise TypeError(f"on_epoch={on_epoch!r} must be callable, with the history.")
-        place = self._place(x, t, sample_weight, xv, tv)
+        held_out = options.check_held_out(validation_data)
+        record = options.record(step_losses, objectives)
+        callbacks = options.check_callbacks(callbacks)
+        place = self._place(x, t, sample_weight, *held_out)
         with place.session():
             samples = place.samples(x, t, sample_weight)
             place.check_pixels(samples)
-            held_out = None
+            watched = None
             if validation_data is not None:
-                held_out = place.samples(xv, tv, prefix="validation_")
+                watched = place.samples(*held_out, prefix="validation_")
             if state is None:
                 start, generators = self._initialize()
             else:
                 start = check_state(self.problem, self._n_models, state)
                 generators = start.resumed_generators()
             samples = place.seeded(samples, start.dropout_seed)
-            step = self._step(place.backend, step_losses or "before")
-            keep_steps = step_losses is not None
-            run = Run(place, step, samples, batches, generators, held_out, train_score, keep_steps)
-            return self._run(run, start.moved(place.floats), limit, progress, on_epoch)
-
-    def _run(
-        self,
-        run: Run,
-        state: TrainState,
-        limit: tuple[str, int],
-        progress: bool | str,
-        on_epoch: Callable[[History], Any] | None,
-    ) -> History:
-        unit, total = limit
-        self.state_, self.history_ = state, History()
-        with progress_bar(progress, total, unit) as advance:
-            left = total
-            while left > 0:
-                before = self.state_
-                max_steps = left if unit == "step" else None
-                self.state_ = run.epoch(before, self.history_, max_steps)
-                done = self.state_.step - before.step if unit == "step" else 1
-                left -= done
-                advance(done, self.history_)
-                if on_epoch is not None:
-                    on_epoch(self.history_)
-        return self.history_
+            run = Run(
+                place,
+                self._step(place.backend, record),
+                samples,
+                batches,
+                generators,
+                watched,
+                score=train_score,
+                keep_steps=step_losses is not None,
+                objectives=objectives,
+            )
+            seeds = options.plain_seeds(self.random_state)
+            fit = Fit(run, start.moved(place.floats), limit, callbacks, seeds, metadata)
+            try:
+                fit.loop()
+            finally:
+                self.state_, self.history_, self.stopped_ = fit.state, fit.history, fit.stopped
+        return fit.history
 
     def _step(self, backend: Backend, record: str) -> Step:
         """Return the step, the same object each time: a backend may keep what it compiled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +13,14 @@ from .backends import Array, Step
 from .batches import Batches, split
 from .evaluation import evaluate, penalty_value
 from .history import History
-from .placement import Placement, Samples
+from .placement import Placement, Samples, SparseRows
 from .state import TrainState, snapshots
-from .step import coefficient_table
+from .step import Data, coefficient_table
 
 __all__ = ["Run"]
+
+_MOST_ELEMENTS = 1 << 22
+"""So many dense elements of sparse features are on the device at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,8 @@ class Run:
         Whether `samples` is scored after each epoch too.
     keep_steps : bool
         Whether the history keeps the loss of each step.
+    objectives : bool
+        Whether a step returns its batch's objective, of which the epoch's loss is then the mean.
     """
 
     place: Placement
@@ -47,11 +53,24 @@ class Run:
     held_out: Samples | None = None
     score: bool = False
     keep_steps: bool = False
+    objectives: bool = False
 
     def epoch(
-        self, state: TrainState, history: History, max_steps: int | None = None
+        self,
+        state: TrainState,
+        history: History,
+        max_steps: int | None = None,
+        learning_rate: Any = None,
     ) -> TrainState:
         """Run one epoch, or its first `max_steps` steps, and add it to the history.
+
+        Parameters
+        ----------
+        state : TrainState
+        history : History
+        max_steps : int, optional
+        learning_rate : float, array of shape (models, 1), or Schedule, optional
+            In place of the optimizer's.
 
         Raises
         ------
@@ -59,15 +78,10 @@ class Run:
             A loss or a parameter became NaN or infinite; the message names epoch and step.
         """
         began = time.perf_counter()
-        rows = self._rows(state, max_steps)
-        params, optimizer_state, sums = self._scan(rows, state)
-        totals = np.concatenate([self._totals(part, sums.ndim) for part in rows])
+        order, rows = self._rows(state, max_steps)
+        params, optimizer_state, sums = self._scan(rows, state, learning_rate)
         self._check(params, sums, state.epoch)
-        mean = _divide(_over_steps(sums), _over_steps(totals))
-        history.append(losses=mean + penalty_value(self.place, params, self.samples))
-        if self.keep_steps:
-            for loss in _divide(sums, totals):
-                history.append(step_losses=loss)
+        self._record(params, sums, rows, history)
         self._evaluate(params, history)
         history.append(seconds=time.perf_counter() - began)
         return replace(
@@ -78,34 +92,90 @@ class Run:
             epoch=state.epoch + 1,
             generators=snapshots(self.generators),
             curve=(*state.curve, history.monitored[-1]),
+            order=order if self.batches.chained else None,
         )
 
-    def _rows(self, state: TrainState, max_steps: int | None) -> list[np.ndarray]:
-        n = self.samples.data.x.shape[0]
-        orders = [self.batches.order(n, rng, state.epoch) for rng in self.generators]
+    def _rows(
+        self, state: TrainState, max_steps: int | None
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        n = len(self.samples.t)
+        previous: list[dict[str, Any]] = [{}] * len(self.generators)
+        if self.batches.chained and state.order is not None and state.order.shape[-1] == n:
+            previous = [{"previous": order} for order in np.atleast_2d(state.order)]
+        orders = [
+            self.batches.order(n, rng, state.epoch, **last)
+            for rng, last in zip(self.generators, previous, strict=True)
+        ]
         order = np.stack(orders) if len(orders) > 1 else orders[0]
         size = self.batches.size(n)
-        return split(order if max_steps is None else order[..., : max_steps * size], size)
+        wanted = order if max_steps is None else order[..., : max_steps * size]
+        return order, split(wanted, size)
 
-    def _scan(self, rows: list[np.ndarray], state: TrainState) -> tuple[Array, Any, np.ndarray]:
+    def _scan(
+        self, rows: list[np.ndarray], state: TrainState, learning_rate: Any
+    ) -> tuple[Array, Any, np.ndarray]:
         carry = state.params, state.optimizer_state
         first, results = state.step, []
         for part in rows:
-            xs = self._inputs(part, first, state)
-            carry, sums = self.place.backend.scan(self.step, carry, xs, self.samples.data)
-            results.append(sums)
-            first += len(part)
+            for window, data in self._windows(part):
+                xs = self._inputs(window, first, state, learning_rate)
+                carry, sums = self.place.backend.scan(self.step, carry, xs, data)
+                results.append(sums)
+                first += len(window)
         # Read back only now, when all is under way.
         sums = np.concatenate([self.place.backend.to_host(s) for s in results])
         return *carry, np.asarray(sums, dtype=np.float64)
 
-    def _inputs(self, rows: np.ndarray, first: int, state: TrainState) -> tuple[Array, ...]:
+    def _windows(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Data]]:
+        """Yield the rows and the data they index; of sparse features some batches at a time."""
+        data, host = self.samples.data, self.samples
+        if not isinstance(data.x, SparseRows):
+            yield rows, data
+            return
+        elements = rows[0].size * data.x.shape[1]
+        n_steps = max(1, _MOST_ELEMENTS // elements)
+        for start in range(0, len(rows), n_steps):
+            window = rows[start : start + n_steps]
+            flat = window.reshape(-1)
+            yield (
+                np.arange(flat.size, dtype=np.int32).reshape(window.shape),
+                data._replace(
+                    x=data.x[flat],
+                    t=self.place.targets(host.t[flat]),
+                    weights=None if host.weights is None else self.place.floats(host.weights[flat]),
+                ),
+            )
+
+    def _inputs(
+        self, rows: np.ndarray, first: int, state: TrainState, learning_rate: Any
+    ) -> tuple[Array, ...]:
         bring, n_steps = self.place.backend.asarray, len(rows)
-        table = coefficient_table(self.place.problem, first, n_steps, state.epoch, state.curve)
+        table = coefficient_table(
+            self.place.problem, first, n_steps, state.epoch, state.curve, learning_rate
+        )
         xs = bring(rows), self.place.floats(table)
         if self.samples.data.seed is None:
             return xs
         return (*xs, bring(np.arange(first, first + n_steps, dtype=np.int32)))
+
+    def _record(
+        self, params: Array, sums: np.ndarray, rows: list[np.ndarray], history: History
+    ) -> None:
+        """Add the epoch's loss, and those of its steps, to the history."""
+        if self.objectives:
+            sizes = np.concatenate([np.full(len(part), part.shape[-1]) for part in rows])
+            sizes = sizes.reshape(-1, *[1] * (sums.ndim - 1))
+            steps = sums
+            loss = _over_steps(sums * sizes) / sizes.sum()
+        else:
+            totals = np.concatenate([self._totals(part, sums.ndim) for part in rows])
+            steps = _divide(sums, totals)
+            loss = _divide(_over_steps(sums), _over_steps(totals))
+            loss = loss + penalty_value(self.place, params, self.samples)
+        history.append(losses=loss)
+        if self.keep_steps:
+            for value in steps:
+                history.append(step_losses=value)
 
     def _totals(self, rows: np.ndarray, ndim: int) -> np.ndarray:
         """Return the sum of the sample weights of each batch, shaped to divide the sums."""

@@ -174,6 +174,8 @@ def check_weights(name: str, value: Any, n_samples: int) -> np.ndarray:
     weights = check_numeric(name, value).astype(np.float64)
     if weights.shape != (n_samples,):
         raise ValueError(f"{name} has shape {weights.shape}; ({n_samples},) is needed.")
-    if (weights < 0).any() or not weights.sum() > 0:
-        raise ValueError(f"{name} must be 0 or more, and one of them above 0.")
+    if (weights < 0).any():
+        raise ValueError(f"{name} holds {weights.min():g}; weights must be 0 or more.")
+    if not weights.any():
+        raise ValueError(f"{name} holds only zeros; one weight must be above zero.")
     return weights

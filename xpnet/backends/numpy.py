@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,17 @@ def _take(x: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndarray:
     return x.take(indices, axis=axis)
 
 
+@functools.cache
+def _scipy_expit() -> Any:
+    from scipy.special import expit  # costs a tenth of a second, and few need it
+
+    return expit
+
+
+def _expit(x: np.ndarray) -> np.ndarray:
+    return _scipy_expit()(x)
+
+
 class NumPy(Backend):
     """NumPy; reductions and `take` skip NumPy's Python layer, twice as fast on small arrays."""
 
@@ -36,7 +48,7 @@ class NumPy(Backend):
         import array_api_compat.numpy as compat
 
         self.device = "cpu"
-        self.xp = Namespace(compat, sum=_sum, max=_max, take=_take)
+        self.xp = Namespace(compat, sum=_sum, max=_max, take=_take, expit=_expit)
 
     @classmethod
     def version(cls) -> str:

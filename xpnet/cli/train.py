@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import backends, plots, validation
 from ..batches import SAMPLINGS
+from ..callbacks import ProgressBar
 from ..datasets import DATASETS, Dataset
 from ..history import History
 from ..layers import ACTIVATIONS, Dense
@@ -77,7 +78,7 @@ def _add_training(group: Any) -> None:
     group.add_argument(
         "--learning-rate", type=float, metavar="RATE", help="(default: the optimizer's)"
     )
-    group.add_argument("--momentum", type=float, metavar="M", help="of sgd, in [0, 1)")
+    group.add_argument("--momentum", type=float, metavar="M", help="of sgd, in [0, 1]")
     _add_name(group, "--schedule", None, "constant")
     group.add_argument(
         "--schedule-option",
@@ -142,7 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
         iterations=iterations,
         sampling=batches,
         validation_data=(data.x_val, data.t_val),
-        progress=False if arguments.quiet else data.name,
+        callbacks=[] if arguments.quiet else [ProgressBar(data.name)],
     )
     summary = {"data": repr(data).strip("<>"), **_summary(trainer, history, data)}
     summary["backend"] = f"{backend}, {_dtype(trainer)}"

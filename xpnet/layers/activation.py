@@ -7,7 +7,7 @@ with the tutorials' and with scikit-learn's to the last digits.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .. import functions, validation
 from .base import Layer
@@ -35,14 +35,21 @@ class Identity(Layer):
 class Sigmoid(Layer):
     """``y = 1 / (1 + exp(-x))``; the derivative is ``y (1 - y)``.
 
+    Parameters
+    ----------
+    precise : bool, default False
+        Whether NumPy uses SciPy's expit, scikit-learn's sigmoid to the last digit.
+
     Examples
     --------
     >>> from xpnet import Dense, Network, Sigmoid
     >>> net = Network([Dense(784, 50), Sigmoid(), Dense(50, 10)])
     """
 
+    precise: bool = field(default=False, repr=False)
+
     def forward(self, xp, parameters, x, noise):
-        y = functions.sigmoid(x, xp=xp)
+        y = functions.sigmoid(x, xp=xp, precise=self.precise)
         return y, y
 
     def input_gradient(self, xp, parameters, cache, gradient):

@@ -2,7 +2,7 @@
 
 Logits are the network's output, of shape (..., batch, outputs). A loss is first a number for
 each sample; what training minimises is the weighted mean. Losses of classification add up the
-outputs, losses of regression average them, as scikit-learn's do.
+outputs, losses of regression average them by default.
 """
 
 from .base import Loss

@@ -47,6 +47,8 @@ class BinaryCrossEntropy(Loss):
         in scikit-learn), never in the gradient. In float32 the upper bound is at most 1 - 2**-23.
     offset : float, optional
         Adds to a and to 1 - a inside the logarithms.
+    precise : bool, default False
+        Whether NumPy uses SciPy's expit, scikit-learn's sigmoid to the last digit.
 
     Examples
     --------
@@ -58,25 +60,26 @@ class BinaryCrossEntropy(Loss):
 
     clip: float | None = None
     offset: float | None = None
+    precise: bool = False
     classifies = True
 
     def __post_init__(self):
         _check_forms(self.clip, self.offset)
 
     def link(self, logits, *, xp=None):
-        return functions.sigmoid(logits, xp=xp)
+        return functions.sigmoid(logits, xp=xp, precise=self.precise)
 
     def samples(self, xp, logits, t):
         if self.clip is None and self.offset is None:
             losses = xp.maximum(logits, 0.0) - logits * t + xp.log1p(xp.exp(-xp.abs(logits)))
         else:
-            a = _clamped(functions.sigmoid(logits, xp=xp), self.clip, xp)
+            a = _clamped(self.link(logits, xp=xp), self.clip, xp)
             e = self.offset or 0.0
             losses = -(t * xp.log(a + e) + (1.0 - t) * xp.log(1.0 - a + e))
         return xp.sum(losses, axis=-1)
 
     def residual(self, xp, logits, t):
-        return functions.sigmoid(logits, xp=xp) - t
+        return self.link(logits, xp=xp) - t
 
     def prepare(self, t, n_outputs, name="t"):
         t = super().prepare(t, n_outputs, name)

@@ -1,9 +1,9 @@
-"""Losses of regression; they average the outputs."""
+"""Losses of regression: a number for each output, combined into one for the sample."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from .. import backends, functions, validation
 from ..backends import Array, Namespace
@@ -11,31 +11,51 @@ from .base import Loss
 
 
 @dataclass(frozen=True)
-class _Regression(Loss):
-    """A loss of the differences ``z - t``, averaged over the outputs."""
+class Regression(Loss):
+    """Base class of the losses of regression.
+
+    Parameters
+    ----------
+    outputs : {'mean', 'sum', 'mixed'}
+        How several outputs are combined: their mean, their sum, or the mean with the gradient of
+        the sum. The last is scikit-learn's squared error, whose gradient is n_outputs times that
+        of what it reports (its issue 8349).
+    """
+
+    _: KW_ONLY
+    outputs: str = "mean"
+
+    def __post_init__(self):
+        validation.check_choice("outputs", self.outputs, ["mean", "sum", "mixed"])
 
     def link(self, logits, *, xp=None):
         return logits
 
     @abstractmethod
-    def elements(self, xp: Namespace, difference: Array) -> Array:
-        """Return the loss of each difference."""
+    def elements(self, xp: Namespace, logits: Array, t: Array) -> Array:
+        """Return the loss of each output."""
 
     @abstractmethod
-    def slopes(self, xp: Namespace, difference: Array) -> Array:
-        """Return the derivative of `elements`."""
+    def slopes(self, xp: Namespace, logits: Array, t: Array) -> Array:
+        """Return the derivative of `elements` in the logits."""
 
     def samples(self, xp, logits, t):
-        return xp.sum(self.elements(xp, logits - t), axis=-1) / logits.shape[-1]
+        losses = xp.sum(self.elements(xp, logits, t), axis=-1)
+        return losses if self.outputs == "sum" else losses / logits.shape[-1]
 
     def residual(self, xp, logits, t):
-        slopes = self.slopes(xp, logits - t)
-        return slopes if logits.shape[-1] == 1 else slopes / logits.shape[-1]
+        slopes, n_outputs = self.slopes(xp, logits, t), logits.shape[-1]
+        return slopes / n_outputs if self.outputs == "mean" and n_outputs > 1 else slopes
 
 
 @dataclass(frozen=True)
-class SquaredError(_Regression):
+class SquaredError(Regression):
     """Half the squared error, ``mean_k (z_k - t_k)**2 / 2``.
+
+    Parameters
+    ----------
+    outputs : {'mean', 'sum', 'mixed'}
+        How several outputs are combined; 'mixed' is the mean with the gradient of the sum.
 
     Examples
     --------
@@ -44,16 +64,22 @@ class SquaredError(_Regression):
     1.0
     """
 
-    def elements(self, xp, difference):
+    def elements(self, xp, logits, t):
+        difference = logits - t
         return 0.5 * difference * difference
 
-    def slopes(self, xp, difference):
-        return difference
+    def slopes(self, xp, logits, t):
+        return logits - t
 
 
 @dataclass(frozen=True)
-class AbsoluteError(_Regression):
+class AbsoluteError(Regression):
     """Absolute error, ``mean_k |z_k - t_k|``; its gradient at 0 is 0.
+
+    Parameters
+    ----------
+    outputs : {'mean', 'sum', 'mixed'}
+        As for `SquaredError`.
 
     Examples
     --------
@@ -62,15 +88,15 @@ class AbsoluteError(_Regression):
     1.0
     """
 
-    def elements(self, xp, difference):
-        return xp.abs(difference)
+    def elements(self, xp, logits, t):
+        return xp.abs(logits - t)
 
-    def slopes(self, xp, difference):
-        return functions.sign(difference, xp=xp)
+    def slopes(self, xp, logits, t):
+        return functions.sign(logits - t, xp=xp)
 
 
 @dataclass(frozen=True)
-class Huber(_Regression):
+class Huber(Regression):
     """Squared error near 0, absolute error far from it.
 
     ``d**2 / 2`` where ``|d| <= delta``, else ``delta * (|d| - delta / 2)``, mean over outputs
@@ -79,6 +105,8 @@ class Huber(_Regression):
     Parameters
     ----------
     delta : float, default 1.0
+    outputs : {'mean', 'sum', 'mixed'}
+        As for `SquaredError`.
 
     Examples
     --------
@@ -90,23 +118,29 @@ class Huber(_Regression):
     delta: float = 1.0
 
     def __post_init__(self):
+        super().__post_init__()
         validation.check_real("delta", self.delta, open_low=True)
 
-    def elements(self, xp, difference):
-        size = xp.abs(difference)
+    def elements(self, xp, logits, t):
+        size = xp.abs(logits - t)
         near = xp.minimum(size, self.delta)
         return near * (size - 0.5 * near)
 
-    def slopes(self, xp, difference):
-        return xp.minimum(xp.maximum(difference, -self.delta), self.delta)
+    def slopes(self, xp, logits, t):
+        return xp.minimum(xp.maximum(logits - t, -self.delta), self.delta)
 
 
 @dataclass(frozen=True)
-class Poisson(Loss):
+class Poisson(Regression):
     """Half the Poisson deviance of counts, with prediction ``exp(z)``.
 
-    ``mean_k [exp(z_k) - t_k z_k + t_k log t_k - t_k]``; for one output it is scikit-learn's,
-    which adds several up. torch's PoissonNLLLoss leaves out what does not depend on z.
+    ``mean_k [exp(z_k) - t_k z_k + t_k log t_k - t_k]``. scikit-learn's adds several outputs up;
+    torch's PoissonNLLLoss leaves out what does not depend on z.
+
+    Parameters
+    ----------
+    outputs : {'mean', 'sum', 'mixed'}
+        As for `SquaredError`.
 
     Examples
     --------
@@ -119,13 +153,13 @@ class Poisson(Loss):
         xp = backends.namespace(logits) if xp is None else xp
         return xp.exp(logits)
 
-    def samples(self, xp, logits, t):
+    def elements(self, xp, logits, t):
         floor = float(xp.finfo(t.dtype).smallest_normal)
         constant = t * xp.log(xp.maximum(t, floor)) - t
-        return xp.sum(xp.exp(logits) - t * logits + constant, axis=-1) / logits.shape[-1]
+        return xp.exp(logits) - t * logits + constant
 
-    def residual(self, xp, logits, t):
-        return (xp.exp(logits) - t) / logits.shape[-1]
+    def slopes(self, xp, logits, t):
+        return xp.exp(logits) - t
 
     def prepare(self, t, n_outputs, name="t"):
         t = super().prepare(t, n_outputs, name)

@@ -12,6 +12,8 @@ import numpy as np
 
 from .. import backends, validation
 from ..batches import InOrder
+from ..callbacks import Callback
+from ..callbacks.progress import progress_bars
 from ..initializers import Initializer, Ones
 from ..losses import BinaryCrossEntropy
 from ..network import Network
@@ -94,7 +96,6 @@ class BinaryClassifier:
         self.trainer_ = trainer = self._trainer(x.shape[1])
         # Weights and orders of batches are each drawn from the seed anew.
         params = trainer.problem.network.initialize(self.random_state)
-        self._before(params)
         history = trainer.fit(
             x,
             y,
@@ -102,8 +103,7 @@ class BinaryClassifier:
             sampling=self._batches(),
             validation_data=None if x_val is None else (x_val, y_val),
             state=trainer.initialize(params),
-            progress=progress,
-            on_epoch=self._after_epoch,
+            callbacks=[*progress_bars(progress), *self._callbacks()],
         )
         self.history_ = history
         self.losses, self.val_losses = history.losses, history.val_losses
@@ -111,11 +111,9 @@ class BinaryClassifier:
             setattr(self, name, value.copy())
         return self
 
-    def _before(self, params: np.ndarray) -> None:
-        """Look at the initial parameters."""
-
-    def _after_epoch(self, history: Any) -> None:
-        """Look at the parameters after an epoch."""
+    def _callbacks(self) -> list[Callback]:
+        """Return what a subclass wants to see of each epoch."""
+        return []
 
     def _parameters(self, params: np.ndarray) -> dict[str, Any]:
         named = self.trainer_.problem.network.unflatten(params)

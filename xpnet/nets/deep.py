@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import backends, validation
 from ..batches import Batches
+from ..callbacks.progress import progress_bars
 from ..initializers import He
 from ..layers import Dense, Layer, ReLU
 from ..losses import BinaryCrossEntropy
@@ -162,7 +163,7 @@ class DeepNet:
             if validation_data is None
             else (_samples_first("X_val", validation_data[0]), _targets(validation_data[1])),
             state=self.trainer.initialize(network.flatten(initial)),
-            progress=progress,
+            callbacks=progress_bars(progress),
         )
         trained = network.unflatten(backends.to_host(self.trainer.state_.params))
         self.parameters = {

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import backends
+from ..callbacks import Callback
 from ..initializers import Ones
 from ..layers import Dense
 from ..network import Network
@@ -65,15 +66,25 @@ class SingleLayer(BinaryClassifier):
         )
         self.w_history: list[np.ndarray] = []
 
+    def _callbacks(self):
+        self.w_history = []
+        return [_Weights(self.w_history)]
+
     def _network(self, n_features):
         return Network([Dense(n_features, 1, weight_init=Ones())])
 
-    def _before(self, params):
-        self.w_history = [params[:-1].copy()]
-
-    def _after_epoch(self, history):
-        params = backends.to_host(self.trainer_.state_.params)
-        self.w_history.append(params[:-1].copy())
-
     def _parameters(self, params):
         return {"w": params[:-1], "b": params[-1:]}
+
+
+class _Weights(Callback):
+    """Keeps the weights before the first epoch and after each."""
+
+    def __init__(self, seen: list[np.ndarray]) -> None:
+        self.seen = seen
+
+    def on_fit_begin(self, fit):
+        self.seen.append(backends.to_host(fit.state.params)[:-1].copy())
+
+    def on_epoch_end(self, fit):
+        self.on_fit_begin(fit)

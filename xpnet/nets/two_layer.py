@@ -10,6 +10,7 @@ import numpy as np
 from .. import backends, validation
 from ..backends import Array
 from ..batches import WithReplacement
+from ..callbacks.progress import progress_bars
 from ..evaluation import objective
 from ..gradcheck import numerical_gradient
 from ..history import History
@@ -233,7 +234,7 @@ class TwoLayerNet:
             train_score=True,
             step_losses="after",
             state=trainer.state_,
-            progress=progress,
+            callbacks=progress_bars(progress),
         )
         self.params = self._named(trainer.state_.params)
         self._rng.set_state(trainer.state_.generators[0])  # what comes next is drawn anew

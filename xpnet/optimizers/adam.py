@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .. import validation
 from .base import Optimizer, check_beta
+
+
+def _power(base: Any, exponent: np.ndarray) -> np.ndarray:
+    """Return C's pow: NumPy's own differs from it, and between processors, in the last digit."""
+    return np.frompyfunc(math.pow, 2, 1)(base, exponent).astype(np.float64)
 
 
 class Adam(Optimizer):
@@ -65,9 +71,9 @@ class Adam(Optimizer):
         return ("mean", "mean_square", "largest")[: 3 if self.amsgrad else 2]
 
     def coefficients(self, t, rate):
-        root = np.sqrt(1.0 - self.beta2**t)
+        root = np.sqrt(1.0 - _power(self.beta2, t))
         return {
-            "rate": rate * root / (1.0 - self.beta1**t),
+            "rate": rate * root / (1.0 - _power(self.beta1, t)),
             "eps": self.eps * root if self.eps_form == "corrected" else self.eps,
             "beta1": self.beta1,
             "gain1": 1.0 - self.beta1,
@@ -191,7 +197,7 @@ class Nadam(Adam):
 
     def coefficients(self, t, rate):
         c = super().coefficients(t, rate)
-        scaled = rate * np.sqrt(1.0 - self.beta2**t)
+        scaled = rate * np.sqrt(1.0 - _power(self.beta2, t))
         c["rate"] = scaled * self._momentum(t + 1.0) / (1.0 - self._product(t + 1.0))
         c["rate_gradient"] = scaled * (1.0 - self._momentum(t)) / (1.0 - self._product(t))
         return c

@@ -7,6 +7,7 @@ the uninterrupted one.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import validation
+from ..patience import Patience
 
 __all__ = [
     "SCHEDULES",
@@ -224,9 +226,6 @@ class Cosine(Schedule):
         return np.where(time < self.warmup, rising, decay)
 
 
-_UNREAD = np.full((1, 1), np.inf), np.zeros((1, 1)), np.zeros((1, 1))
-
-
 class Plateau(Schedule):
     """Multiplied by `factor` whenever the monitored loss has stopped falling.
 
@@ -267,32 +266,31 @@ class Plateau(Schedule):
         self.min_rate = validation.check_hyperparameter("min_rate", min_rate)
         if np.any(np.max(self.min_rate) > np.asarray(self.learning_rate)):
             raise ValueError(f"min_rate={min_rate!r} is above learning_rate={learning_rate!r}.")
-        self._memo: tuple[tuple[Any, ...], Any] = (), _UNREAD
+        self._memo = self._unread()
 
     def factor(self, time):
         return np.ones_like(time)
 
     def rates(self, steps, epoch, curve=()):
-        reductions = self._read(tuple(curve))[2]
+        reductions = self._read(tuple(curve))
         rate = np.maximum(self.learning_rate * self.reduction**reductions, self.min_rate)
         return np.broadcast_to(rate, (len(steps), *rate.shape))
 
-    def _read(self, curve: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return best loss, epochs waited and reductions, each of shape (1, 1) or (models, 1)."""
-        read, (best, waited, reductions) = self._memo
+    def _unread(self) -> tuple[tuple[Any, ...], Patience, np.ndarray]:
+        return (), Patience(self.patience, self.min_delta), np.zeros((1, 1))
+
+    def _read(self, curve: tuple[Any, ...]) -> np.ndarray:
+        """Return how often the rate was reduced, of shape (1, 1) or (models, 1)."""
+        read, patience, reductions = self._memo
+        patience = copy.copy(patience)  # another thread may read it too
         if len(read) > len(curve) or any(a is not b for a, b in zip(read, curve, strict=False)):
-            read, (best, waited, reductions) = (), _UNREAD
+            read, patience, reductions = self._unread()
         for entry in curve[len(read) :]:
             loss = np.reshape(np.asarray(entry, dtype=np.float64), (-1, 1))
-            improved = loss < best - self.min_delta
-            best = np.where(improved, loss, best)
-            waited = np.where(improved, 0.0, waited + 1.0)
-            reduced = waited > self.patience
-            reductions = reductions + reduced
-            waited = np.where(reduced, 0.0, waited)
+            reductions = reductions + patience.update(loss)
         # Not a state, only what has been read already: a longer curve is read from there.
-        self._memo = curve, (best, waited, reductions)
-        return self._memo[1]
+        self._memo = curve, patience, reductions
+        return reductions
 
 
 SCHEDULES: dict[str, type[Schedule]] = {

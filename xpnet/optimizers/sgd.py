@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import validation
-from .base import Optimizer, check_beta
+from .base import Optimizer
 
 
 class SGD(Optimizer):
@@ -19,16 +19,19 @@ class SGD(Optimizer):
     Parameters
     ----------
     learning_rate : float, array of shape (models, 1), or Schedule, default 0.1
-    momentum : float or array in [0, 1), default 0
+    momentum : float or array in [0, 1], default 0
     dampening : float or array in [0, 1], default 0
         ``dampening=momentum`` makes v a running mean of the gradients.
     nesterov : bool, default False
+    velocity_form : {'gradients', 'steps'}
+        What v adds up. 'gradients' is the formula above: the rate stands outside v (the tutorials,
+        torch). 'steps' has it inside, ``v = momentum * v + (1 - dampening) * learning_rate * g``,
+        ``p -= v`` (scikit-learn); they differ only when the rate changes.
 
     Notes
     -----
     v starts at 0, as in the tutorials; torch's starts at the undamped first gradient, which
-    differs only with dampening. The rate stands outside v, as in torch; scikit-learn keeps it
-    inside, which differs only when it changes.
+    differs only with dampening.
 
     References
     ----------
@@ -48,11 +51,14 @@ class SGD(Optimizer):
         momentum: Any = 0.0,
         dampening: Any = 0.0,
         nesterov: bool = False,
+        velocity_form: str = "gradients",
     ) -> None:
         super().__init__(learning_rate)
-        self.momentum = check_beta("momentum", momentum)
+        self.momentum = validation.check_hyperparameter("momentum", momentum, high=1.0)
         self.dampening = validation.check_hyperparameter("dampening", dampening, high=1.0)
         self.nesterov = bool(nesterov)
+        forms = ["gradients", "steps"]
+        self.velocity_form = validation.check_choice("velocity_form", velocity_form, forms)
         has_momentum = bool(np.any(self.momentum))
         if self.nesterov and not has_momentum:
             raise ValueError(f"nesterov=True needs momentum above 0; momentum={momentum!r}.")
@@ -68,6 +74,8 @@ class SGD(Optimizer):
     def rule(self, xp, param, grad, state, c):
         if not state:
             return param - c["rate"] * grad, ()
-        velocity = c["momentum"] * state[0] + c["gain"] * grad
-        step = grad + c["momentum"] * velocity if self.nesterov else velocity
-        return param - c["rate"] * step, (velocity,)
+        inside = self.velocity_form == "steps"
+        pull = c["rate"] * grad if inside else grad
+        velocity = c["momentum"] * state[0] + c["gain"] * pull
+        step = pull + c["momentum"] * velocity if self.nesterov else velocity
+        return param - (step if inside else c["rate"] * step), (velocity,)

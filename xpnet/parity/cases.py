@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..batches import Batches, InOrder, Shuffled, WithReplacement
+from ..batches import Batches, InOrder, Reshuffled, Shuffled, WithReplacement
 from ..layers import (
     ELU,
     GELU,
@@ -40,18 +40,27 @@ from ..trainer import Trainer
 
 N_SAMPLES, N_FEATURES, N_OUTPUTS, N_STEPS = 150, 12, 3, 100
 
-_NETS: dict[str, list[type[Layer]]] = {
+_NETS: dict[str, list[Layer]] = {
     "linear": [],
-    "sigmoid": [Sigmoid],
-    "tanh-softplus": [Tanh, Softplus],
-    "relu": [ReLU],
-    "leaky_relu-elu": [LeakyReLU, ELU],
-    "gelu-silu": [GELU, SiLU],
+    "sigmoid": [Sigmoid(), Sigmoid(precise=True)],
+    "tanh-softplus": [Tanh(), Softplus()],
+    "relu": [ReLU()],
+    "leaky_relu-elu": [LeakyReLU(), ELU()],
+    "gelu-silu": [GELU(), SiLU()],
 }
+
+_NESTEROV: dict[str, Any] = {"momentum": 0.9, "dampening": 0.1, "nesterov": True}
 
 # Each optimizer in its plain form and in a variant, with its rate.
 _OPTIMIZERS: dict[str, tuple[tuple[Callable[[Any], Optimizer], ...], float]] = {
-    "sgd": ((SGD, lambda r: SGD(r, momentum=0.9, dampening=0.1, nesterov=True)), 0.02),
+    "sgd": ((SGD, lambda r: SGD(r, **_NESTEROV)), 0.02),
+    "sgd-steps": (
+        (
+            lambda r: SGD(r, momentum=0.9, velocity_form="steps"),
+            lambda r: SGD(r, **_NESTEROV, velocity_form="steps"),
+        ),
+        0.02,
+    ),
     "adagrad": ((AdaGrad, lambda r: AdaGrad(r, eps=1e-7)), 0.02),
     "rmsprop": ((RMSprop, lambda r: RMSprop(r, rho=0.9, centered=True, eps=1e-4)), 0.002),
     "adam": ((Adam, lambda r: Adam(r, amsgrad=True)), 0.005),
@@ -62,16 +71,21 @@ _OPTIMIZERS: dict[str, tuple[tuple[Callable[[Any], Optimizer], ...], float]] = {
 
 # Each loss in its stable form and in another one; the kind of its targets.
 _LOSSES: dict[str, tuple[Loss, Loss, str]] = {
-    "binary_cross_entropy": (BinaryCrossEntropy(), BinaryCrossEntropy(clip=1e-10), "yes-or-no"),
+    "binary_cross_entropy": (
+        BinaryCrossEntropy(),
+        BinaryCrossEntropy(clip=1e-10, precise=True),
+        "yes-or-no",
+    ),
     "softmax_cross_entropy": (SoftmaxCrossEntropy(), SoftmaxCrossEntropy(offset=1e-7), "classes"),
-    "squared_error": (SquaredError(), SquaredError(), "numbers"),
-    "absolute_error": (AbsoluteError(), AbsoluteError(), "numbers"),
-    "huber": (Huber(), Huber(delta=0.1), "numbers"),
-    "poisson": (Poisson(), Poisson(), "counts"),
+    "squared_error": (SquaredError(), SquaredError(outputs="mixed"), "numbers"),
+    "absolute_error": (AbsoluteError(), AbsoluteError(outputs="sum"), "numbers"),
+    "huber": (Huber(), Huber(delta=0.1, outputs="mixed"), "numbers"),
+    "poisson": (Poisson(), Poisson(outputs="sum"), "counts"),
 }
 
 _BATCHES: dict[str, Batches] = {
     "shuffle": Shuffled(32),
+    "reshuffle": Reshuffled(32),
     "replacement": WithReplacement(32),
     "sequential": InOrder(40),
     "full": InOrder(None),
@@ -81,7 +95,8 @@ _BATCHES: dict[str, Batches] = {
 _PENALTIES: dict[str, tuple[Penalty, float | None]] = {
     "none": (Penalty(), None),
     "l1": (Penalty(l1=0.01), None),
-    "l2": (Penalty(l2=0.01), None),
+    "l2": (Penalty(l2=0.01, division="together"), None),
+    "l2-whole": (Penalty(l2=0.01, division="none"), None),
     "l1+l2+norm": (Penalty(l1=0.01, l2=0.01), 0.5),
 }
 
@@ -177,7 +192,7 @@ class Case:
         layers: list[Layer] = []
         n_in = N_FEATURES
         for activation in _NETS[self.net]:
-            layers += [Dense(n_in, 8), activation()]
+            layers += [Dense(n_in, 8), activation]
             n_in = 8
         if self.dropout:
             layers.append(Dropout(0.2))

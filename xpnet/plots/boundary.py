@@ -8,29 +8,36 @@ from typing import Any
 import numpy as np
 
 from .. import backends, validation
+from ..placement import float_dtype
 from .figures import COLOURS, new_axes
+from .sources import check_classifier
 
 _MARKERS = "os^DvP*X"
 
 
 def plot_decision_boundary(
-    predict: Callable[[np.ndarray], Any],
-    x: Any,
-    t: Any,
+    predict_or_estimator: Any,
+    X: Any,
+    y: Any,
     *,
     ax: Any = None,
     resolution: int = 200,
 ) -> Any:
     """Draw what a classifier says of every point of the plane, and the samples on top.
 
+    Of two classes the probability of the second is drawn where it is known, with a line at 1/2;
+    else each class's region.
+
     Parameters
     ----------
-    predict : callable
-        Maps an array of shape (n, 2) to the probabilities of class 1, or to classes, of shape
-        (n,) or (n, 1). ``Trainer.predict`` of a net with one output does.
-    x : array of shape (samples, 2)
-    t : array of shape (samples,) or (samples, 1)
-        Classes.
+    predict_or_estimator : classifier or callable
+        A fitted classifier of scikit-learn's kind, Pipelines and searches included. Or a function
+        of an array of shape (n, 2) that returns the probabilities of the second class, or
+        classes, of shape (n,) or (n, 1); ``Trainer.predict`` of a net with one output does.
+    X : array or pandas data frame of shape (n_samples, 2)
+        A data frame's column names are the axes' labels, and the classifier gets a data frame.
+    y : array of shape (n_samples,) or (n_samples, 1)
+        Classes: numbers or strings.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure if None.
     resolution : int, default 200
@@ -44,48 +51,87 @@ def plot_decision_boundary(
     ------
     ImportError
         matplotlib is missing.
+    sklearn.exceptions.NotFittedError
+        The classifier is not fitted.
     ValueError
-        x has more or less than two features, or `predict` returns another shape.
+        X has more or less than two features, y a class that the classifier does not know, or the
+        function returns another shape.
+    TypeError
+        It is neither a classifier nor a function.
+
+    See Also
+    --------
+    sklearn.inspection.DecisionBoundaryDisplay : With more choices of what is drawn.
 
     Examples
     --------
     >>> import numpy as np
     >>> from xpnet import plots
-    >>> x, t = np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([0, 1])
-    >>> ax = plots.plot_decision_boundary(lambda points: points[:, 0] > 0.5, x, t)
+    >>> X, y = np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([0, 1])
+    >>> ax = plots.plot_decision_boundary(lambda points: points[:, 0] > 0.5, X, y)
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['class 0', 'class 1']
+
+    >>> from xpnet import MLPClassifier
+    >>> clf = MLPClassifier(solver="lbfgs", random_state=0, backend="numpy").fit(X, ["no", "yes"])
+    >>> ax = plots.plot_decision_boundary(clf, X, ["no", "yes"])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['no', 'yes']
     """
-    x = validation.check_numeric("x", backends.to_host(x))
-    validation.check_features("x", x.shape, 2)
-    t = validation.check_numeric("t", backends.to_host(t))
-    t = t[:, 0] if t.ndim == 2 and t.shape[1] == 1 else t
-    if t.ndim != 1:
-        raise ValueError(f"t has shape {t.shape}; classes of shape (samples,) are needed.")
-    validation.check_same_length(x=len(x), t=len(t))
+    function = check_classifier("predict_or_estimator", predict_or_estimator)
+    x = validation.check_numeric("X", _host(X))
+    validation.check_features("X", x.shape, 2)
+    labels = _labels(y)
+    validation.check_same_length(X=len(x), y=len(labels))
     resolution = validation.check_integer("resolution", resolution, minimum=2)
     sides = [_side(x[:, k], resolution) for k in (0, 1)]
-    values = _predictions(predict, sides).astype(np.float64) + 0.0  # no class is called -0
-    ax = new_axes((5.2, 4.4)) if ax is None else ax
-    whole = bool((values == np.floor(values)).all())
-    classes = np.union1d(t, values) if whole else np.unique(t)
-    if whole:
-        _fill_classes(ax, sides, values, classes)
+    points = np.stack([side.ravel() for side in np.meshgrid(*sides)], axis=-1)
+    if function is not None:
+        values, classes, probable = _ask_function(function, points, labels)
     else:
-        _fill_probabilities(ax, sides, values)
-    for k in np.flatnonzero(np.isin(classes, t)):
+        values, classes, probable = _ask_classifier(predict_or_estimator, _like(X, points))
+    codes = _codes("y", labels, classes)
+    shape = (len(sides[1]), len(sides[0]))
+    ax = new_axes((5.2, 4.4)) if ax is None else ax
+    if probable:
+        _fill_probabilities(ax, sides, values.reshape(shape), _name(classes[1]))
+    else:
+        _fill_classes(ax, sides, _codes("predict(X)", values, classes).reshape(shape))
+    for k in np.unique(codes):
         ax.scatter(
-            *x[t == classes[k]].T,
+            *x[codes == k].T,
             s=22,
             color=COLOURS[k % len(COLOURS)],
             marker=_MARKERS[k % len(_MARKERS)],
             edgecolors="white",
             linewidths=0.6,
-            label=f"class {classes[k]:g}",
+            label=_name(classes[k]),
         )
     ax.set(xlim=sides[0][[0, -1]], ylim=sides[1][[0, -1]])
+    columns = list(getattr(X, "columns", ()))
+    if columns and all(isinstance(column, str) for column in columns):
+        ax.set(xlabel=columns[0], ylabel=columns[1])
     ax.legend(frameon=True, framealpha=0.8, edgecolor="none", loc="best")
     return ax
+
+
+def _host(X: Any) -> Any:
+    if not hasattr(X, "columns"):
+        return backends.to_host(X)
+    try:
+        return np.asarray(X, dtype=np.float64)  # columns of several types too
+    except (TypeError, ValueError):
+        return np.asarray(X)
+
+
+def _labels(y: Any) -> np.ndarray:
+    labels = np.asarray(backends.to_host(y))
+    if labels.dtype.kind in "iuf":
+        validation.check_numeric("y", labels)
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.ndim != 1:
+        raise ValueError(f"y has shape {labels.shape}; classes of shape (n_samples,) are needed.")
+    return labels
 
 
 def _side(values: np.ndarray, resolution: int) -> np.ndarray:
@@ -94,18 +140,75 @@ def _side(values: np.ndarray, resolution: int) -> np.ndarray:
     return np.linspace(low - margin, high + margin, resolution)
 
 
-def _predictions(predict: Callable[[np.ndarray], Any], sides: list[np.ndarray]) -> np.ndarray:
-    points = np.stack([side.ravel() for side in np.meshgrid(*sides)], axis=-1)
-    values = validation.check_numeric("predict(x)", backends.to_host(predict(points)))
+def _like(X: Any, points: np.ndarray) -> Any:
+    """Return the points as X came: a data frame, an array of its library, or of NumPy."""
+    if hasattr(X, "columns"):
+        return type(X)(dict(zip(X.columns, points.T, strict=True)))
+    if backends.owner(X) is None:
+        return points
+    backend, dtype = backends.get(like=(X,)), float_dtype(X)
+    with backend.session(dtype):
+        return backend.asarray(points.astype(dtype))
+
+
+def _ask_classifier(model: Any, points: Any) -> tuple[np.ndarray, list, bool]:
+    """Return what it says of each point, its classes, and whether these are probabilities."""
+    classes = np.asarray(backends.to_host(model.classes_)).tolist()
+    probable = len(classes) == 2 and hasattr(model, "predict_proba")
+    if probable:
+        return np.asarray(backends.to_host(model.predict_proba(points)))[:, 1], classes, True
+    return np.asarray(backends.to_host(model.predict(points))), classes, False
+
+
+def _ask_function(
+    function: Callable[[np.ndarray], Any], points: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, list, bool]:
+    values = np.asarray(backends.to_host(function(points)))
     if values.shape not in ((len(points),), (len(points), 1)):
         raise ValueError(
-            f"predict(x) has shape {values.shape} for {len(points)} points; "
-            "(n,) or (n, 1) is needed: probabilities of class 1, or classes."
+            f"predict(X) has shape {values.shape} for {len(points)} points; "
+            "(n,) or (n, 1) is needed: probabilities of the second class, or classes."
         )
-    return values.reshape(len(sides[1]), len(sides[0]))
+    values = values.reshape(-1)
+    known = set(labels.tolist())
+    if values.dtype.kind in "iufb":
+        values = validation.check_numeric("predict(X)", values).astype(np.float64) + 0.0
+        if (values != np.floor(values)).any():
+            classes = [0, 1] if known <= {0, 1} else sorted(known)
+            if len(classes) != 2:
+                raise ValueError(
+                    f"predict(X) returns probabilities, which tell two classes apart; y has "
+                    f"{len(classes)}: {classes}. Return classes."
+                )
+            return values, classes, True
+    try:
+        return values, sorted(known | set(values.tolist())), False
+    except TypeError as error:
+        raise ValueError(
+            f"predict(X) returns classes such as {values[0]!r}, y has others, such as {labels[0]!r}."
+        ) from error
 
 
-def _fill_probabilities(ax: Any, sides: list[np.ndarray], values: np.ndarray) -> None:
+def _codes(name: str, labels: np.ndarray, classes: list) -> np.ndarray:
+    """Return the number of each label's class."""
+    index = {label: k for k, label in enumerate(classes)}
+    codes = [index.get(label, -1) for label in labels.tolist()]
+    if -1 in codes:
+        raise ValueError(
+            f"{name} holds {labels.tolist()[codes.index(-1)]!r}, which is none of the classes "
+            f"{classes}."
+        )
+    return np.array(codes)
+
+
+def _name(label: Any) -> str:
+    if isinstance(label, str):
+        return label
+    whole = isinstance(label, float) and label.is_integer()
+    return f"class {int(label) if whole else label}"
+
+
+def _fill_probabilities(ax: Any, sides: list[np.ndarray], values: np.ndarray, name: str) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("classes", [COLOURS[0], "#FFFFFF", COLOURS[1]])
@@ -113,14 +216,13 @@ def _fill_probabilities(ax: Any, sides: list[np.ndarray], values: np.ndarray) ->
     fill = ax.contourf(*sides, np.clip(values, 0.0, 1.0), levels, cmap=colours, alpha=0.45)
     if values.min() < 0.5 < values.max():
         ax.contour(*sides, values, [0.5], colors="#333333", linewidths=1.2)
-    bar = ax.figure.colorbar(fill, ax=ax, label="probability of class 1", ticks=levels[::5])
+    bar = ax.figure.colorbar(fill, ax=ax, label=f"probability of {name}", ticks=levels[::5])
     bar.outline.set_visible(False)
 
 
-def _fill_classes(
-    ax: Any, sides: list[np.ndarray], values: np.ndarray, classes: np.ndarray
-) -> None:
-    codes = np.searchsorted(classes, values)
-    colours = [COLOURS[k % len(COLOURS)] for k in range(len(classes))]
-    levels = np.arange(len(classes) + 1) - 0.5
-    ax.contourf(*sides, codes, levels, colors=colours, alpha=0.25)
+def _fill_classes(ax: Any, sides: list[np.ndarray], codes: np.ndarray) -> None:
+    for k in np.unique(codes):
+        inside = np.where(codes == k, 1.0, 0.0)
+        ax.contourf(*sides, inside, [0.5, 1.5], colors=[COLOURS[k % len(COLOURS)]], alpha=0.25)
+        if inside.min() < 0.5:
+            ax.contour(*sides, inside, [0.5], colors="white", linewidths=1.2)

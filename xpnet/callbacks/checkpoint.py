@@ -1,0 +1,156 @@
+"""Checkpoints of a run, to go on from when it was killed."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import backends, checkpoints, validation
+from ..fitting import Fit
+from ..optimizers import Schedule
+from ..placement import Samples, SparseRows
+from .base import Callback
+
+
+def _fingerprint(samples: Samples) -> str:
+    """Return what tells data sets apart: a checksum of features, targets and weights."""
+    x, checksum = samples.data.x, 0
+    sparse = isinstance(x, SparseRows)
+    stored = (x.matrix.data, x.matrix.indices, x.matrix.indptr) if sparse else (x,)
+    for array in (*stored, samples.t, samples.weights):
+        if array is not None:
+            checksum = zlib.crc32(np.ascontiguousarray(backends.to_host(array)).data, checksum)
+    return f"{len(samples.t)} samples, {checksum:08x}"
+
+
+class Checkpoint(Callback):
+    """Writes all that a run needs to go on: first of all, after every `every` epochs, at the end.
+
+    A run that was killed, at whatever moment, and is started again in the same way goes on from
+    the file and gives bit for bit what the uninterrupted run gives.
+
+    Parameters
+    ----------
+    path : str or path
+        The file is replaced only by a complete one.
+    every : int, default 1
+        Epochs between two writes.
+    resume : bool, default True
+        Whether a fit goes on from the file where there is one. If not, it is overwritten.
+
+    Notes
+    -----
+    The file (see `xpnet.checkpoints`) holds parameters, optimizer state, generators, history, and
+    the states of all callbacks. `Trainer.load`, or the estimators' `load` if one of them wrote it,
+    reads the net in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from xpnet import Checkpoint, Dense, Network, Trainer
+    >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
+    >>> net = Network([Dense(1, 1)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for epochs in (2, 5):  # as if the first were killed after two epochs
+    ...         trainer = Trainer(net, "binary_cross_entropy", random_state=0)
+    ...         saving = Checkpoint(f"{folder}/run.safetensors")
+    ...         history = trainer.fit(x, t, epochs=epochs, callbacks=[saving])
+    >>> history.n_epochs, trainer.state_.epoch
+    (5, 5)
+    """
+
+    last = True
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, every: int = 1, resume: bool = True
+    ) -> None:
+        self.path = Path(path)
+        self.every = validation.check_integer("every", every)
+        self.resume = bool(resume)
+
+    def on_fit_begin(self, fit):
+        self._same = self._setting(fit)
+        if self.resume and self.path.exists():
+            self._resume(fit)
+        else:
+            self._write(fit)  # says now what cannot be written
+        self._written = self._seen = fit.history.n_epochs
+
+    def on_epoch_end(self, fit):
+        self._seen = fit.history.n_epochs
+        if self._seen % self.every == 0 or fit.stopped or fit.done >= fit.total:
+            self._write(fit)
+
+    def on_fit_end(self, fit):
+        # An epoch that another callback failed in was not seen by all: the file stays as it is.
+        if self._written != self._seen == fit.history.n_epochs:
+            self._write(fit)
+
+    def _write(self, fit: Fit) -> None:
+        problem = fit.run.place.problem
+        training = checkpoints.Training(
+            fit.state,
+            fit.history,
+            problem.optimizer,
+            problem.penalty,
+            problem.max_norm,
+            tuple(callback.state() for callback in fit.callbacks),
+        )
+        rate = None if isinstance(fit.learning_rate, Schedule) else fit.learning_rate
+        progress = {"done": fit.done, "stopped": fit.stopped, "learning_rate": rate}
+        checkpoints.save(
+            self.path,
+            problem.network,
+            None,
+            problem.loss,
+            {**fit.metadata, "fit": progress | self._same},
+            training=training,
+        )
+        self._written = fit.history.n_epochs
+
+    def _resume(self, fit: Fit) -> None:
+        saved = checkpoints.load(self.path)
+        progress = saved.metadata.get("fit")
+        if saved.training is None or progress is None:
+            raise ValueError(
+                f"{self.path} holds a net, but no run to go on from. Choose another path, or pass "
+                "resume=False to overwrite it."
+            )
+        problem = fit.run.place.problem
+        differ = checkpoints.differences(saved, problem)
+        differ += [
+            f"{name}: {progress.get(name)} in the file, {here} here"
+            for name, here in self._same.items()
+            if progress.get(name) != here
+        ]
+        if differ:
+            raise ValueError(
+                f"{self.path} is of another run ({'; '.join(differ)}). Choose another path, or "
+                "pass resume=False to overwrite it."
+            )
+        fit.resume(saved.training, progress["done"], progress["stopped"])
+        if progress["learning_rate"] is not None:
+            fit.learning_rate = progress["learning_rate"]
+
+    @staticmethod
+    def _setting(fit: Fit) -> dict[str, Any]:
+        """Return what must agree between the run in the file and the one that goes on."""
+        run = fit.run
+        return {
+            "unit": fit.unit,
+            "random_state": fit.random_state,
+            "start": f"params of shape {tuple(fit.state.params.shape)} at step {fit.state.step}",
+            "data": _fingerprint(run.samples),
+            "validation_data": None if run.held_out is None else _fingerprint(run.held_out),
+            "batches": repr(run.batches),
+            "dtype": run.place.dtype,
+            "train_score": run.score,
+            "step_losses": run.keep_steps,
+            "objectives": run.objectives,
+            "callbacks": [type(callback).__name__ for callback in fit.callbacks],
+        }

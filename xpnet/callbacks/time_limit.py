@@ -1,0 +1,43 @@
+"""A limit on the time that a fit may take."""
+
+from __future__ import annotations
+
+import time
+
+from .. import validation
+from .base import Callback
+
+
+class TimeLimit(Callback):
+    """Stops after the epoch in which the time is up.
+
+    Parameters
+    ----------
+    seconds : float
+        Wall time of the whole fit; what was spent before a checkpoint counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet import Dense, Network, TimeLimit, Trainer
+    >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
+    >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
+    >>> trainer.fit(x, t, epochs=10**6, callbacks=[TimeLimit(0.01)]).n_epochs < 10**6
+    True
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = validation.check_real("seconds", seconds, open_low=True)
+
+    def on_fit_begin(self, fit):
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, fit):
+        if time.monotonic() - self._began >= self.seconds:
+            fit.stop(f"the time limit of {self.seconds:g} s was reached")
+
+    def state(self):
+        return {"spent": time.monotonic() - self._began}
+
+    def restore(self, state):
+        self._began = time.monotonic() - state["spent"]

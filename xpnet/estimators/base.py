@@ -1,0 +1,440 @@
+"""What the classifier and the regressor share: a fit, in scikit-learn's order of events."""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from .. import backends, onnx, options
+from ..backends import Array
+from ..callbacks import Checkpoint
+from ..evaluation import network_logits
+from ..history import History
+from ..losses import BinaryCrossEntropy, Loss, Poisson, SoftmaxCrossEntropy
+from ..network import Network
+from ..optimizers import SGD
+from ..penalties import Penalty
+from ..placement import Placement, float_dtype
+from ..state import TrainState, initial_state, snapshots
+from ..step import Problem
+from ..trainer import Trainer
+from . import compat, conversion, data, files, lbfgs, parameters
+from .convergence import Convergence
+from .data import Samples
+from .parameters import Parameters
+
+_NOT_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and "
+    "need to be preprocessed."
+)
+_OUT_ACTIVATIONS = {
+    SoftmaxCrossEntropy: "softmax",
+    BinaryCrossEntropy: "logistic",
+    Poisson: "exp",
+}
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Say whether there is a `partial_fit`."""
+    if isinstance(estimator.solver, str) and estimator.solver.lower() == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
+
+
+def keep(estimator: Any, arguments: dict[str, Any]) -> None:
+    """Make a constructor's arguments attributes, as they are."""
+    names = estimator._get_param_names()
+    vars(estimator).update({name: arguments[name] for name in names})
+
+
+class BaseMLP(BaseEstimator, ABC):
+    """Base class of the estimators."""
+
+    pickle_optimizer_state = False
+    """Whether pickles hold the optimizer's state, for `partial_fit` to go on with."""
+
+    @abstractmethod
+    def _learn(self, y: np.ndarray, *, first: bool, incremental: bool) -> None:
+        """Learn what the targets are, or check that they are still the same."""
+
+    @abstractmethod
+    def _encode(self, y: np.ndarray) -> np.ndarray:
+        """Return checked y as the loss takes it."""
+
+    @abstractmethod
+    def _count_outputs(self, t: np.ndarray) -> int:
+        """Return how many outputs the network has, given encoded targets."""
+
+    @abstractmethod
+    def _make_loss(self, dtype: str) -> Loss:
+        """Return the loss that is minimised."""
+
+    def _weigh(self, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray | None:
+        """Return the sample weights that the loss takes."""
+        return sample_weight
+
+    def _stratify(self, t: np.ndarray) -> np.ndarray | None:
+        """Return what the validation set of early stopping is stratified by."""
+        return None
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, *, incremental: bool
+    ) -> Self:
+        checked = parameters.check(self)
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        numeric = is_regressor(self)
+        X, y = data.check_fit(self, X, y, reset=first, numeric=numeric)
+        weights = data.check_weights(sample_weight, X.shape[0])
+        self._learn(y, first=first, incremental=incremental)
+        train = Samples(X, self._encode(y), self._weigh(y, weights))
+        held_out = None
+        if validation_data is not None:
+            xv, yv, wv = options.check_held_out(validation_data)
+            xv, yv = data.check_fit(self, xv, yv, reset=False, numeric=numeric)
+            held_out = Samples(
+                xv, self._encode(yv), self._weigh(yv, data.check_weights(wv, len(yv)))
+            )
+        rng = check_random_state(self.random_state)
+        dtype = data.float_type(self, X) if first else float_dtype(self.coefs_[0])
+        if checked.optimizer is None:
+            self._fit_lbfgs(train, self._begin(train, checked, dtype, rng, first), checked, dtype)
+            return self
+        if not incremental:
+            files.rewind(rng, checked.callbacks)
+        metadata = {"estimator": files.describe(self), "generator": rng.get_state(legacy=False)}
+        state = self._begin(train, checked, dtype, rng, first)
+        if self.early_stopping and held_out is None:
+            stratify = self._stratify(train.t)
+            train, held_out = data.split(train, rng, self.validation_fraction, stratify)
+        data.warn_of_batch_size(self.batch_size, len(train.t))
+        metadata["n_samples"] = len(train.t)
+        self._fit_stochastic(
+            train,
+            checked,
+            self._trainer(checked, dtype),
+            rng,
+            incremental=incremental,
+            validation_data=held_out,
+            state=replace(state, generators=snapshots((rng,))),
+            metadata=metadata,
+        )
+        return self
+
+    def _begin(
+        self,
+        train: Samples,
+        checked: Parameters,
+        dtype: str,
+        rng: np.random.RandomState,
+        first: bool,
+    ) -> TrainState:
+        """Make network and loss; return where the fit begins: drawn anew, or the last one's end."""
+        network = checked.network(train.X.shape[1], self._count_outputs(train.t))
+        if not first:
+            self._check_sizes(network)
+        self._be(network, self._make_loss(dtype))
+        optimizer = checked.optimizer or SGD()
+        problem = Problem(network, self._fitted_loss, optimizer, checked.penalty)
+        if first:
+            self._state: TrainState | None = None
+            self._convergence: dict[str, Any] | None = None
+            for name in ("t_", "loss_curve_", "validation_scores_", "validation_loss_curve_"):
+                self.__dict__.pop(name, None)
+            return initial_state(problem, (rng,), False, None)
+        params, last = self._params(), getattr(self, "_state", None)
+        if last is not None and len(last.optimizer_state) == len(optimizer.state_names):
+            return replace(last, params=params, order=None)
+        fresh = initial_state(problem, (rng,), False, None, backends.to_host(params))
+        return replace(fresh, params=params)
+
+    def _check_sizes(self, network: Network) -> None:
+        """Raise where the network cannot go on from `coefs_`."""
+        needed = [p.shape for layer in network.layers for p in layer.parameters if p.penalized]
+        found = [tuple(coef.shape) for coef in self.coefs_]
+        if needed != found:
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} needs weights of shape {needed}; "
+                f"those of the fit before, which this one goes on from, have {found}."
+            )
+
+    def _trainer(self, checked: Parameters, dtype: str) -> Trainer:
+        return Trainer(
+            self._network,
+            self._fitted_loss,
+            checked.optimizer,
+            penalty=checked.penalty,
+            max_norm=self.max_norm,
+            backend=self.backend,
+            device=self.device,
+            dtype=dtype,
+            random_state=options.plain_seeds(self.random_state),
+        )
+
+    def _fit_stochastic(
+        self,
+        train: Samples,
+        checked: Parameters,
+        trainer: Trainer,
+        rng: np.random.RandomState,
+        *,
+        incremental: bool,
+        **fit: Any,
+    ) -> None:
+        convergence = Convergence(
+            self,
+            checked.rate_rule,
+            scores=bool(self.early_stopping),
+            n_samples=len(train.t),
+            seen=getattr(self, "t_", 0),
+            before=getattr(self, "_convergence", None),
+        )
+        self.callbacks_ = copy.deepcopy(checked.callbacks)
+        for callback in self.callbacks_ if incremental else ():
+            if isinstance(callback, Checkpoint):
+                callback.resume = False  # each call is an epoch of its own
+        failure: FloatingPointError | None = None
+        try:
+            trainer.fit(
+                train.X,
+                train.t,
+                epochs=1 if incremental else self.max_iter,
+                sampling=parameters.batches(self, len(train.t)),
+                sample_weight=train.weights,
+                objectives=True,
+                callbacks=[convergence, *self.callbacks_],
+                **fit,
+            )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        except FloatingPointError as error:
+            failure = error
+        rng.set_state(trainer.state_.generators[0])
+        self._set_params(trainer.state_.params, train.X)
+        self._state = replace(trainer.state_, params=None, order=None)  # `coefs_` has them
+        self._adopt(trainer.history_, convergence.state(), len(train.t))
+        if failure is not None:
+            self._diverged(failure)
+        elif trainer.stopped_ is None and not incremental and self.n_iter_ == self.max_iter:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _adopt(self, history: History, convergence: dict[str, Any], n_samples: int) -> None:
+        """Take over the numbers that a stochastic fit leaves behind."""
+        self.history_ = history
+        self._convergence = convergence | {"best_params": None}
+        self.n_iter_ = history.n_epochs
+        self.t_ = getattr(self, "t_", 0) + n_samples * self.n_iter_
+        self.loss_curve_ = self._longer("loss_curve_", history.losses) or []
+        if self.loss_curve_:
+            self.loss_ = self.loss_curve_[-1]
+        self.validation_loss_curve_ = self._longer("validation_loss_curve_", history.val_losses)
+        best = float(convergence["best"])
+        self.best_loss_: float | None = best
+        self.best_validation_score_: float | None = None
+        scores = self._longer("validation_scores_", history.val_scores)
+        self.validation_scores_ = scores if self.early_stopping else None
+        if self.early_stopping:
+            self.best_loss_, self.best_validation_score_ = None, -best
+
+    def _longer(self, name: str, curve: list[float]) -> list[float] | None:
+        """Return the curve of earlier fits with this one's behind it; None if both are empty."""
+        return [*(getattr(self, name, None) or []), *curve] or None
+
+    def _diverged(self, failure: FloatingPointError) -> None:
+        """Say that training diverged: a warning where early stopping has kept good parameters."""
+        if not self.early_stopping:
+            raise ValueError(f"{_NOT_FINITE} {failure}") from failure
+        self.validation_scores_ = [*(self.validation_scores_ or []), float("nan")]
+        self.loss_curve_.append(float("nan"))
+        self.n_iter_ += 1
+        warnings.warn(f"{failure} The best parameters are kept.", ConvergenceWarning, stacklevel=5)
+
+    def _fit_lbfgs(
+        self, train: Samples, state: TrainState, checked: Parameters, dtype: str
+    ) -> None:
+        place = self._placement(train.X, dtype, checked.penalty)
+        with place.session():
+            found = lbfgs.minimize(
+                place,
+                place.samples(train.X, train.t, train.weights),
+                place.floats(state.params),
+                max_iter=self.max_iter,
+                max_fun=self.max_fun,
+                tol=self.tol,
+                verbose=bool(self.verbose),
+            )
+            if not np.isfinite(found.x).all():
+                raise ValueError(_NOT_FINITE)
+            params = place.floats(found.x)
+        self._set_params(params, train.X)
+        self.loss_, self.n_iter_, self.t_ = float(found.fun), int(found.nit), 0
+        self._state = None
+
+    def _placement(self, X: Any, dtype: str, penalty: Penalty) -> Placement:
+        """Return where X is computed on."""
+        backend = backends.get(self.backend, self.device, like=(X,))
+        return Placement(backend, dtype, Problem(self._network, self._fitted_loss, SGD(), penalty))
+
+    def _be(self, network: Network, loss: Loss) -> None:
+        """Have that network and loss."""
+        self._network, self._fitted_loss = network, loss
+        self.n_layers_, self.n_outputs_ = len(network.names) // 2 + 1, network.n_outputs
+        self.out_activation_ = _OUT_ACTIVATIONS.get(type(loss), "identity")
+
+    def _set_params(self, params: Array, X: Any) -> None:
+        """Make `coefs_` and `intercepts_`: of X's library, or NumPy arrays for host data."""
+        params = backends.to_host(params) if backends.owner(X) is None else params
+        backend = backends.get(like=(params,))
+        with backend.session(float_dtype(params)):
+            named = self._network.unflatten(params, xp=backend.xp)
+        self.coefs_ = [named[f"W{i}"] for i in range(1, self.n_layers_)]
+        self.intercepts_ = [named[f"b{i}"] for i in range(1, self.n_layers_)]
+
+    def _params(self) -> Array:
+        """Return the flat vector of `coefs_` and `intercepts_`."""
+        pairs = zip(self.coefs_, self.intercepts_, strict=True)
+        parts = [part for pair in pairs for part in pair]
+        backend = backends.get(like=(parts[0],))
+        with backend.session(float_dtype(parts[0])):
+            return backend.xp.concat([backend.xp.reshape(part, (-1,)) for part in parts])
+
+    @property
+    def _first_coef(self) -> Array:
+        return self.coefs_[0]
+
+    def _link(self, logits: Array, *, xp: Any) -> Array:
+        return self._fitted_loss.link(logits, xp=xp)
+
+    def _outputs(self, X: Any, method: str, function: Callable[..., Array]) -> Array:
+        """Return ``function(logits, xp=xp)``: of X's library, or a NumPy array for host data."""
+        check_is_fitted(self, "coefs_")
+        compat.check_same_namespace(X, self, "_first_coef", method)
+        X = data.check_features(self, X, reset=False)
+        place = self._placement(X, float_dtype(self.coefs_[0]), Penalty())
+        with place.session():
+            params = place.floats(self._params())
+            logits = network_logits(place, params, place.features(X, "X"))
+            y = function(logits, xp=place.backend.xp)
+            return place.backend.to_host(y) if backends.owner(X) is None else y
+
+    def save(self, path: str | os.PathLike[str], *, optimizer_state: bool = True) -> Path:
+        """Write the fitted estimator to a file: safetensors with JSON, no pickle.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced; folders that are missing are made.
+        optimizer_state : bool, default True
+            Whether the file holds what `partial_fit` and a warm start go on with.
+
+        Returns
+        -------
+        pathlib.Path
+
+        Raises
+        ------
+        ValueError
+            A layer, the loss, the optimizer or the schedule is not one of xpnet's.
+
+        Notes
+        -----
+        Callbacks, and a RandomState as `random_state`, are not in the file.
+        """
+        check_is_fitted(self, "coefs_")
+        return files.save(self, path, optimizer_state=optimizer_state)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], *, backend: str | None = None, device: Any = None
+    ) -> Self:
+        """Return the fitted estimator of a file.
+
+        Parameters
+        ----------
+        path : str or path
+            What `save` wrote, or a `Checkpoint` of a fit; its estimator is as if the fit had ended
+            there.
+        backend, device
+            As for the constructor: where the file's net was trained does not matter.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            The file is damaged, of a later version, or of another estimator.
+        """
+        return files.load(cls, path, backend, device)
+
+    def to_sklearn(self) -> Any:
+        """Return scikit-learn's own estimator with the same weights.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or MLPRegressor
+            Fitted; on NumPy its predictions are the same to the bit.
+
+        Raises
+        ------
+        ValueError
+            scikit-learn has no such activation, one for each layer, or no such loss.
+        """
+        check_is_fitted(self, "coefs_")
+        return conversion.to_sklearn(self)
+
+    def to_onnx(self) -> Any:
+        """Return an ONNX model (the package onnx is needed: ``pip install 'xpnet[onnx]'``).
+
+        Returns
+        -------
+        onnx.ModelProto
+            Its input ``X`` has shape (N, n_features_in_). A classifier has the outputs ``label``
+            and ``probabilities``, a regressor ``predictions``.
+        """
+        check_is_fitted(self, "coefs_")
+        classes = getattr(self, "classes_", None)
+        flatten = classes is None and self.n_outputs_ == 1
+        return onnx.to_onnx(
+            self._network, self._params(), self._fitted_loss, classes=classes, flatten=flatten
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        for name in ("coefs_", "intercepts_"):
+            if name in state:
+                state[name] = [backends.to_host(array) for array in state[name]]
+        kept = state.pop("_state", None)
+        if kept is not None and self.pickle_optimizer_state:
+            moments = tuple(backends.to_host(array) for array in kept.optimizer_state)
+            state["_state"] = replace(kept, optimizer_state=moments)
+        return state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.array_api_support = True
+        return tags

@@ -1,0 +1,74 @@
+"""A fitted estimator as scikit-learn's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sklearn.neural_network
+from sklearn.preprocessing import LabelBinarizer
+
+from .. import backends
+from ..layers import Identity, Layer, ReLU, Sigmoid, Tanh
+
+_ACTIVATIONS: dict[type[Layer], str] = {
+    Identity: "identity",
+    Sigmoid: "logistic",
+    Tanh: "tanh",
+    ReLU: "relu",
+}
+_FITTED = (
+    *("n_features_in_", "feature_names_in_", "classes_", "n_layers_", "n_outputs_", "n_iter_"),
+    *("out_activation_", "t_", "loss_", "best_loss_", "loss_curve_", "validation_scores_"),
+    "best_validation_score_",
+)
+
+
+def to_sklearn(estimator: Any) -> Any:
+    """Return scikit-learn's estimator of the same name, with the same weights.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn has no such activation, one for each layer, or no such loss.
+    """
+    make = getattr(sklearn.neural_network, type(estimator).__name__)
+    theirs = make()
+    known = theirs.get_params()
+    values = estimator.get_params() | {"activation": _activation(estimator)}
+    # Objects and names that scikit-learn lacks say how to train, not what was learned.
+    if values["solver"] not in ("lbfgs", "sgd", "adam"):
+        del values["solver"]
+    if values["learning_rate"] not in ("constant", "invscaling", "adaptive"):
+        del values["learning_rate"]
+    loss = values.pop("loss", None)
+    if estimator.out_activation_ == "exp":
+        if "loss" not in known:
+            raise ValueError(f"loss={loss!r} needs scikit-learn 1.7 or newer.")
+        values["loss"] = "poisson"
+    theirs.set_params(**{name: value for name, value in values.items() if name in known})
+    for name in _FITTED:
+        if hasattr(estimator, name):
+            setattr(theirs, name, getattr(estimator, name))
+    for name in ("coefs_", "intercepts_"):
+        arrays = [backends.to_host(array) for array in getattr(estimator, name)]
+        setattr(theirs, name, [np.array(array) for array in arrays])
+    theirs._no_improvement_count = 0
+    if hasattr(estimator, "classes_"):
+        labels = np.eye(estimator.n_outputs_, dtype=int)
+        theirs._label_binarizer = LabelBinarizer().fit(
+            labels if estimator._multilabel else estimator.classes_
+        )
+    return theirs
+
+
+def _activation(estimator: Any) -> str:
+    """Return the name of the one activation of all hidden layers."""
+    used = {layer for layer in estimator._network.layers if not layer.parameters}
+    names = {_ACTIVATIONS.get(type(layer)) for layer in used if not layer.noisy}
+    if len(names) > 1 or None in names:
+        raise ValueError(
+            f"activation={estimator.activation!r}: scikit-learn has one for all hidden layers, of "
+            f"{', '.join(_ACTIVATIONS.values())}."
+        )
+    return names.pop() or "relu" if names else "relu"

@@ -1,0 +1,144 @@
+"""What comes into the estimators: checked by scikit-learn on the host, left where it is elsewhere.
+
+Only X says where to compute. Targets and weights are small and checked on the host, wherever they
+come from.
+"""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
+
+from .. import backends, validation
+from ..backends import Array
+from ..placement import float_dtype
+
+
+class Samples(NamedTuple):
+    """Checked data.
+
+    Attributes
+    ----------
+    X : array or sparse matrix of shape (n_samples, n_features)
+        On the host, or a device array.
+    t : numpy.ndarray
+        Targets as the loss takes them.
+    weights : numpy.ndarray of shape (n_samples,) or None
+    """
+
+    X: Any
+    t: np.ndarray
+    weights: np.ndarray | None
+
+
+_CHECKS: dict[str, Any] = {"accept_sparse": ["csr", "csc"]}
+
+
+def check_features(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return X checked: host data in a float type, a device array as it is."""
+    if backends.owner(X) is not None:
+        validation.check_features("X", tuple(X.shape), None)
+        return validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return validate_data(estimator, X, reset=reset, dtype=_dtypes(estimator, X), **_CHECKS)
+
+
+def check_fit(estimator: Any, X: Any, y: Any, *, reset: bool, numeric: bool) -> tuple[Any, Any]:
+    """Return X and y checked, y on the host; one column of y is raveled, with a warning."""
+    y = backends.to_host(y)
+    if backends.owner(X) is not None:
+        X = check_features(estimator, X, reset=reset)
+        if y is None:
+            raise ValueError(
+                f"This {type(estimator).__name__} estimator requires y to be passed, but the "
+                "target y is None"
+            )
+        y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
+        check_consistent_length(np.empty(X.shape[0]), y)
+    else:
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            reset=reset,
+            dtype=_dtypes(estimator, X),
+            multi_output=True,
+            y_numeric=numeric,
+            **_CHECKS,
+        )
+    if scipy.sparse.issparse(y):
+        y = y.toarray()
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if numeric and y.dtype.kind not in "iuf":
+        y = y.astype(np.float64)
+    return X, y
+
+
+def _dtypes(estimator: Any, X: Any) -> Any:
+    """Return the types that X may keep."""
+    if estimator.dtype is not None:
+        return np.dtype(validation.check_float_dtype("dtype", estimator.dtype))
+    return (np.float64, np.float32)
+
+
+def float_type(estimator: Any, X: Any) -> str:
+    """Return the type of the parameters: `dtype`, or that of X."""
+    if estimator.dtype is not None:
+        return validation.check_float_dtype("dtype", estimator.dtype)
+    return float_dtype(X)
+
+
+def check_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    """Return sample weights of shape (n_samples,) on the host; a number counts for every sample."""
+    if sample_weight is None:
+        return None
+    sample_weight = backends.to_host(sample_weight)
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_samples, float(sample_weight))
+    return validation.check_weights("sample_weight", sample_weight, n_samples)
+
+
+def _take(array: Any, rows: np.ndarray) -> Array:
+    if array is None or backends.owner(array) is None:
+        return None if array is None else array[rows]
+    backend = backends.get(like=(array,))
+    with backend.session(float_dtype(array)):
+        return backend.xp.take(array, backend.asarray(rows), axis=0)
+
+
+def split(
+    samples: Samples, rng: np.random.RandomState, fraction: float, stratify: np.ndarray | None
+) -> tuple[Samples, Samples]:
+    """Return the samples to train on and those to validate on, in scikit-learn's draw."""
+    n_samples = len(samples.t)
+    parts = train_test_split(
+        np.arange(n_samples), random_state=rng, test_size=fraction, stratify=stratify
+    )
+    train, held_out = (Samples(*(_take(array, rows) for array in samples)) for rows in parts)
+    if len(held_out.t) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your "
+            f"dataset: validation_fraction={fraction} of {n_samples} samples is {len(held_out.t)}."
+        )
+    return train, held_out
+
+
+def warn_of_batch_size(batch_size: Any, n_samples: int) -> None:
+    """Warn where a batch would be larger than the data."""
+    if not isinstance(batch_size, str) and batch_size > n_samples:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped.",
+            UserWarning,
+            stacklevel=5,
+        )

@@ -1,0 +1,138 @@
+"""Estimators in files: the parameters of the constructor and what was learned, without pickle."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import checkpoints
+from ..callbacks import Callback, Checkpoint
+from ..checkpoints.components import construct_component, describe_component
+from ..layers import Layer
+from ..losses import Loss
+from ..optimizers import Optimizer, Schedule
+from . import parameters
+
+_KINDS: dict[str, type] = {
+    "layer": Layer,
+    "loss": Loss,
+    "optimizer": Optimizer,
+    "schedule": Schedule,
+}
+"""What parameters may be objects."""
+
+_FITTED = (
+    *("n_features_in_", "feature_names_in_", "classes_", "_multilabel", "n_iter_", "t_", "loss_"),
+    *("best_loss_", "loss_curve_", "validation_scores_", "best_validation_score_"),
+    *("validation_loss_curve_", "_convergence"),
+)
+
+
+def describe(estimator: Any) -> dict[str, Any]:
+    """Return what a file says of an estimator beside its network, as metadata.
+
+    Callbacks and generators (a RandomState as `random_state`) are not in it.
+    """
+    values = estimator.get_params(deep=False)
+    left_out = {"callbacks": None}
+    if isinstance(estimator.random_state, np.random.RandomState):
+        left_out["random_state"] = None
+    fitted = {name: getattr(estimator, name) for name in _FITTED if hasattr(estimator, name)}
+    return {
+        "type": type(estimator).__name__,
+        "params": {name: _pack(name, value) for name, value in (values | left_out).items()},
+        "fitted": {name: _pack(name, value) for name, value in fitted.items()},
+    }
+
+
+def _pack(name: str, value: Any) -> Any:
+    """Return the value with objects and arrays of text as dicts of one entry."""
+    for kind, base in _KINDS.items():
+        if isinstance(value, base):
+            return {f"<{kind}>": describe_component(kind, name, value)}
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
+        return {"<text>": value.tolist(), "dtype": value.dtype.str}
+    if isinstance(value, tuple | list):
+        return type(value)(_pack(f"{name}[{i}]", entry) for i, entry in enumerate(value))
+    if name == "dtype" and value is not None:
+        return np.dtype(value).name if not isinstance(value, str) else value
+    if name == "device" and value is not None:
+        return str(value)
+    return value
+
+
+def _unpack(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return type(value)(map(_unpack, value))
+    if isinstance(value, dict):
+        if "<text>" in value:
+            return np.array(value["<text>"], dtype=value["dtype"])
+        for kind in _KINDS:
+            if f"<{kind}>" in value:
+                return construct_component(kind, value[f"<{kind}>"])
+    return value
+
+
+def save(estimator: Any, path: str | os.PathLike[str], *, optimizer_state: bool) -> Path:
+    """Write a fitted estimator to a file."""
+    params, training = estimator._params(), None
+    state = getattr(estimator, "_state", None)
+    if optimizer_state and state is not None:
+        checked = parameters.check(estimator)
+        training = checkpoints.Training(
+            replace(state, params=params),
+            estimator.history_,
+            checked.optimizer,
+            checked.penalty,
+            estimator.max_norm,
+        )
+    return checkpoints.save(
+        path,
+        estimator._network,
+        params,
+        estimator._fitted_loss,
+        {"estimator": describe(estimator)},
+        training=training,
+    )
+
+
+def load(cls: type, path: str | os.PathLike[str], backend: str | None, device: Any) -> Any:
+    """Return the fitted estimator of a file, or of a checkpoint that its fit wrote."""
+    saved = checkpoints.load(path)
+    described = saved.metadata.get("estimator")
+    if described is None:
+        raise ValueError(f"{path} holds a net, but no estimator: xpnet.Trainer.load reads it.")
+    if described["type"] != cls.__name__:
+        name = described["type"]
+        raise ValueError(f"{path} holds an {name}: xpnet.{name}.load reads it.")
+    values = {name: _unpack(value) for name, value in described["params"].items()}
+    estimator = cls(**values | {"backend": backend, "device": device})
+    for name, value in described["fitted"].items():
+        setattr(estimator, name, _unpack(value))
+    params, training = saved.params, saved.training
+    if training is not None:
+        estimator._state = replace(training.state, params=None, order=None)
+        estimator.history_ = training.history
+    if training is not None and "fit" in saved.metadata:
+        # A run's checkpoint: what the fit would have left behind, had it ended there.
+        index = saved.metadata["fit"]["callbacks"].index("Convergence")
+        convergence = training.callbacks[index]
+        best = convergence["best_params"]
+        params = params if best is None else best
+        estimator._adopt(training.history, convergence, saved.metadata["n_samples"])
+    estimator._be(saved.network, saved.loss)
+    estimator._set_params(params, params)
+    return estimator
+
+
+def rewind(rng: np.random.RandomState, callbacks: list[Callback]) -> None:
+    """Put the generator where the fit began that a checkpoint will go on with."""
+    for callback in callbacks:
+        if isinstance(callback, Checkpoint) and callback.resume and callback.path.exists():
+            began = checkpoints.load(callback.path).metadata.get("generator")
+            if began is not None:
+                rng.set_state(began)

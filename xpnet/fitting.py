@@ -1,0 +1,136 @@
+"""A fit under way: epoch after epoch, with callbacks around each."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from .checkpoints import Training
+from .history import History
+from .state import TrainState
+from .training import Run
+
+__all__ = ["Fit"]
+
+
+class Observer(Protocol):
+    """What a fit calls; `xpnet.callbacks.Callback` is one."""
+
+    last: bool
+
+    def on_fit_begin(self, fit: Fit) -> None: ...
+    def on_epoch_begin(self, fit: Fit) -> None: ...
+    def on_epoch_end(self, fit: Fit) -> None: ...
+    def on_fit_end(self, fit: Fit) -> None: ...
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class Fit:
+    """A fit under way: what callbacks see, and what they may ask for.
+
+    Attributes
+    ----------
+    run : Run
+        What stays the same from epoch to epoch: problem, backend, samples, batches.
+    state : TrainState
+        After the last epoch. Its arrays lie on the device; to replace it is allowed.
+    history : History
+        The curves so far, numbers on the host.
+    unit : {'epoch', 'step'}
+        What the length is counted in.
+    total, done : int
+        The length that was asked for, and how much of it is done.
+    learning_rate : float, array of shape (models, 1), Schedule or None
+        In place of the optimizer's, from the next epoch on.
+    stopped : str or None
+        Why the fit ends before its length.
+    callbacks : list
+    random_state : int, list of int or None
+        The seeds, where there are any.
+    metadata : dict
+        What a checkpoint shall say beside the run.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        state: TrainState,
+        length: tuple[str, int],
+        callbacks: Sequence[Observer],
+        random_state: Any = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self.run = run
+        self.state = state
+        self.history = History()
+        self.unit, self.total = length
+        self.done = 0
+        self.learning_rate: Any = None
+        self.stopped: str | None = None
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.last)
+        self.random_state = random_state
+        self.metadata = metadata or {}
+
+    def stop(self, reason: str) -> None:
+        """End the fit after this epoch.
+
+        Parameters
+        ----------
+        reason : str
+        """
+        self.stopped = reason
+
+    def resume(self, training: Training, done: int, stopped: str | None) -> None:
+        """Go on from what a checkpoint holds; for the use of a callback as the fit begins.
+
+        Parameters
+        ----------
+        training : Training
+        done : int
+        stopped : str or None
+        """
+        place, state = self.run.place, training.state
+        samples = place.seeded(self.run.samples, state.dropout_seed)
+        for generator, snapshot in zip(self.run.generators, state.generators, strict=True):
+            generator.set_state(snapshot)
+        self.run = replace(self.run, samples=samples)
+        self.state = state.moved(place.floats)
+        self.history = training.history
+        self.done, self.stopped = done, stopped
+        for callback, own in zip(self.callbacks, training.callbacks, strict=True):
+            callback.restore(own)
+
+    def loop(self) -> None:
+        """Run the epochs.
+
+        Raises
+        ------
+        FloatingPointError
+            Training diverged; `state` is that before the epoch in which it did.
+        """
+        with contextlib.ExitStack() as begun:
+            for callback in self.callbacks:
+                callback.on_fit_begin(self)
+                # Backwards: a checkpoint is written before another restores the best parameters.
+                begun.callback(callback.on_fit_end, self)
+            while self.done < self.total and self.stopped is None:
+                self._call("on_epoch_begin")
+                self._epoch()
+                self._call("on_epoch_end")
+
+    def _epoch(self) -> None:
+        steps = self.unit == "step"
+        left = self.total - self.done
+        before, entries = self.state, History()
+        self.state = self.run.epoch(before, entries, left if steps else None, self.learning_rate)
+        # Only now: what interrupts an epoch leaves state and history as they were before it.
+        for name, curve in vars(entries).items():
+            getattr(self.history, name).extend(curve)
+        self.done += self.state.step - before.step if steps else 1
+
+    def _call(self, event: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self)
