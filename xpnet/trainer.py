@@ -414,13 +414,15 @@ class Trainer:
             loss, gradient = differentiate(place, params, samples, state.step)
         return (float(loss) if loss.ndim == 0 else loss), gradient
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the network, its parameters and the loss to a file.
+    def save(self, path: str | os.PathLike[str], *, optimizer_state: bool = True) -> Path:
+        """Write the trained net to a file, with all that `fit` needs to go on.
 
         Parameters
         ----------
         path : str or path
             A file that is there is replaced; folders that are missing are made.
+        optimizer_state : bool, default True
+            If not, the file holds the network, its parameters and the loss alone.
 
         Returns
         -------
@@ -434,8 +436,8 @@ class Trainer:
 
         Notes
         -----
-        The format is safetensors, see `xpnet.checkpoints`. Optimizer and penalty are not in it:
-        `evaluate` of a trainer that was loaded reports the loss without a penalty.
+        The format is safetensors, see `xpnet.checkpoints`. An optimizer that is not one of xpnet's
+        is not in the file. A `Checkpoint` writes such files while `fit` goes on.
 
         Examples
         --------
@@ -451,8 +453,12 @@ class Trainer:
         >>> bool((again.predict(x) == trainer.predict(x)).all())
         True
         """
-        params = self._trained().params
-        return checkpoints.save(path, self.problem.network, params, self.problem.loss)
+        p, state = self.problem, self._trained()
+        training = None
+        if optimizer_state:
+            history = getattr(self, "history_", History())
+            training = checkpoints.Training(state, history, p.optimizer, p.penalty, p.max_norm)
+        return checkpoints.save(path, p.network, state.params, p.loss, training=training)
 
     @classmethod
     def load(
@@ -463,22 +469,21 @@ class Trainer:
         device: Any = None,
         dtype: Any = None,
     ) -> Trainer:
-        """Return a trainer with the network, the parameters and the loss of a file.
+        """Return a trainer as `save`, or a `Checkpoint`, left it.
 
         Parameters
         ----------
         path : str or path
-            What `save` wrote.
         backend, device
-            As for `Trainer`.
+            As for `Trainer`: where the file's net was trained does not matter.
         dtype : {'float32', 'float64'}, optional
             By default the type of the saved parameters.
 
         Returns
         -------
         Trainer
-            Ready for `predict` and `evaluate`. The optimizer is SGD(); `fit` goes on from the
-            parameters with ``state=trainer.state_``.
+            Ready for `predict` and `evaluate`; `fit` goes on with ``state=trainer.state_``. The
+            optimizer is SGD() where the file has none.
 
         Raises
         ------
@@ -490,9 +495,21 @@ class Trainer:
         saved = checkpoints.load(path)
         if saved.loss is None:
             raise ValueError(f"{path} holds no loss; xpnet.checkpoints.load reads it.")
-        dtype = saved.params.dtype.name if dtype is None else dtype
-        trainer = cls(saved.network, saved.loss, backend=backend, device=device, dtype=dtype)
-        trainer.state_ = trainer.initialize(saved.params)
+        training = saved.training
+        known = training is not None and training.optimizer is not None
+        trainer = cls(
+            saved.network,
+            saved.loss,
+            training.optimizer if training is not None else None,
+            penalty=None if training is None else training.penalty,
+            max_norm=None if training is None else training.max_norm,
+            backend=backend,
+            device=device,
+            dtype=saved.params.dtype.name if dtype is None else dtype,
+        )
+        trainer.state_ = training.state if training and known else trainer.initialize(saved.params)
+        if training is not None:
+            trainer.history_ = training.history
         return trainer
 
     def _place(self, *arrays: Any, dtype: str | None = None) -> Placement:

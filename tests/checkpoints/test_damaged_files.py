@@ -43,9 +43,10 @@ def test_files_of_the_first_version_are_read(tmp_path):
     def first(description):
         del description["training"]
         description["format"] = 1
+        description["metadata"] = {"a": [1, {}]}
 
     saved = load_or_reject(forge(tmp_path / "net", first))
-    same(saved, NET, draw(NET), SquaredError())
+    same(saved, NET, draw(NET), SquaredError(), {"a": [1, {}]})
     assert saved.training is None
 
 

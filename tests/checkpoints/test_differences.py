@@ -115,7 +115,7 @@ def test_a_run_fits_its_own_file(tmp_path, make):
         (
             {},
             {"network": layers(_1=Tanh())},
-            "layers[1]: Sigmoid() in the file, Tanh() here",
+            "layers[1]: Sigmoid(precise=False) in the file, Tanh() here",
         ),
         (
             {},
@@ -125,17 +125,17 @@ def test_a_run_fits_its_own_file(tmp_path, make):
         (
             {},
             {"network": layers(_4=Sigmoid())},
-            "layers[4]: None in the file, Sigmoid() here",
+            "layers[4]: None in the file, Sigmoid(precise=False) here",
         ),
         (
             {"network": layers(_4=Sigmoid())},
             {},
-            "layers[4]: Sigmoid() in the file, None here",
+            "layers[4]: Sigmoid(precise=False) in the file, None here",
         ),
         (
             {},
             {"network": layers(_1=Cube())},
-            "layers[1]: Sigmoid() in the file, one's own Cube here",
+            "layers[1]: Sigmoid(precise=False) in the file, one's own Cube here",
         ),
     ],
 )

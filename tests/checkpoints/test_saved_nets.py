@@ -49,7 +49,7 @@ def test_numbers_of_numpy_in_layers_are_plain_numbers(tmp_path):
 
 
 def test_metadata_come_back(tmp_path):
-    metadata = {"data": "moons", "epochs": 20, "rates": [0.1, None], "ü": {"done": True}}
+    metadata = {"data": "moons", "epochs": 20, "rates": (0.1, None), "ü": {"done": np.inf}}
     checkpoints.save(tmp_path / "net", NET, draw(NET), metadata=metadata)
     same(checkpoints.load(tmp_path / "net"), NET, draw(NET), metadata=metadata)
 
@@ -94,8 +94,8 @@ def test_arrays_in_another_order_in_memory_are_saved(tmp_path):
             r"layers\[0\]\.weight_init=.*OwnInitializer.* cannot be saved",
         ),
         ((NET, np.zeros(24), Strange()), ValueError, r"loss=Strange\(.*\) cannot be saved"),
-        ((NET, np.zeros(24), None, {"a": object()}), TypeError, "metadata cannot be written"),
-        ((NET, np.zeros(24), None, {"a": np.inf}), TypeError, "metadata cannot be written"),
+        ((NET, np.zeros(24), None, {"a": object()}), TypeError, r"metadata\['a'\]=<object"),
+        ((NET, np.zeros(24), None, {1: 2}), TypeError, r"metadata=\{1: 2\} cannot be saved"),
         ((NET, np.zeros(24), None, ["a"]), TypeError, r"metadata=\['a'\] must be a dict"),
     ],
 )

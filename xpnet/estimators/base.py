@@ -115,15 +115,12 @@ class BaseMLP(BaseEstimator, ABC):
         if checked.optimizer is None:
             self._fit_lbfgs(train, self._begin(train, checked, dtype, rng, first), checked, dtype)
             return self
-        if not incremental:
-            files.rewind(rng, checked.callbacks)
-        metadata = {"estimator": files.describe(self), "generator": rng.get_state(legacy=False)}
+        metadata = files.begin(self, rng, checked.callbacks, resume=not incremental)
         state = self._begin(train, checked, dtype, rng, first)
         if self.early_stopping and held_out is None:
             stratify = self._stratify(train.t)
             train, held_out = data.split(train, rng, self.validation_fraction, stratify)
         data.warn_of_batch_size(self.batch_size, len(train.t))
-        metadata["n_samples"] = len(train.t)
         self._fit_stochastic(
             train,
             checked,
@@ -227,7 +224,7 @@ class BaseMLP(BaseEstimator, ABC):
         rng.set_state(trainer.state_.generators[0])
         self._set_params(trainer.state_.params, train.X)
         self._state = replace(trainer.state_, params=None, order=None)  # `coefs_` has them
-        self._adopt(trainer.history_, convergence.state(), len(train.t))
+        self._adopt(trainer.history_, convergence.state())
         if failure is not None:
             self._diverged(failure)
         elif trainer.stopped_ is None and not incremental and self.n_iter_ == self.max_iter:
@@ -238,12 +235,12 @@ class BaseMLP(BaseEstimator, ABC):
                 stacklevel=4,
             )
 
-    def _adopt(self, history: History, convergence: dict[str, Any], n_samples: int) -> None:
+    def _adopt(self, history: History, convergence: dict[str, Any]) -> None:
         """Take over the numbers that a stochastic fit leaves behind."""
         self.history_ = history
         self._convergence = convergence | {"best_params": None}
         self.n_iter_ = history.n_epochs
-        self.t_ = getattr(self, "t_", 0) + n_samples * self.n_iter_
+        self.t_ = getattr(self, "t_", 0) + convergence["n_samples"] * self.n_iter_
         self.loss_curve_ = self._longer("loss_curve_", history.losses) or []
         if self.loss_curve_:
             self.loss_ = self.loss_curve_[-1]

@@ -101,7 +101,7 @@ class Convergence(EarlyStopping):
             print(line % values)
 
     def state(self):
-        return super().state() | {"rate": self._rate}
+        return super().state() | {"rate": self._rate, "n_samples": self.n_samples}
 
     def restore(self, state):
         super().restore(state)

@@ -32,10 +32,16 @@ _FITTED = (
 )
 
 
-def describe(estimator: Any) -> dict[str, Any]:
+def describe(estimator: Any, *, foreign: bool = False) -> dict[str, Any]:
     """Return what a file says of an estimator beside its network, as metadata.
 
     Callbacks and generators (a RandomState as `random_state`) are not in it.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+    foreign : bool, default False
+        Whether objects of classes that are not xpnet's are described by name, not an error.
     """
     values = estimator.get_params(deep=False)
     left_out = {"callbacks": None}
@@ -44,20 +50,22 @@ def describe(estimator: Any) -> dict[str, Any]:
     fitted = {name: getattr(estimator, name) for name in _FITTED if hasattr(estimator, name)}
     return {
         "type": type(estimator).__name__,
-        "params": {name: _pack(name, value) for name, value in (values | left_out).items()},
-        "fitted": {name: _pack(name, value) for name, value in fitted.items()},
+        "params": {
+            name: _pack(name, value, foreign) for name, value in (values | left_out).items()
+        },
+        "fitted": {name: _pack(name, value, foreign) for name, value in fitted.items()},
     }
 
 
-def _pack(name: str, value: Any) -> Any:
-    """Return the value with objects and arrays of text as dicts of one entry."""
+def _pack(name: str, value: Any, foreign: bool) -> Any:
+    """Return the value with objects and arrays of text as dicts."""
     for kind, base in _KINDS.items():
         if isinstance(value, base):
-            return {f"<{kind}>": describe_component(kind, name, value)}
+            return {f"<{kind}>": describe_component(kind, name, value, foreign=foreign)}
     if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
         return {"<text>": value.tolist(), "dtype": value.dtype.str}
     if isinstance(value, tuple | list):
-        return type(value)(_pack(f"{name}[{i}]", entry) for i, entry in enumerate(value))
+        return type(value)(_pack(f"{name}[{i}]", v, foreign) for i, v in enumerate(value))
     if name == "dtype" and value is not None:
         return np.dtype(value).name if not isinstance(value, str) else value
     if name == "device" and value is not None:
@@ -123,16 +131,26 @@ def load(cls: type, path: str | os.PathLike[str], backend: str | None, device: A
         convergence = training.callbacks[index]
         best = convergence["best_params"]
         params = params if best is None else best
-        estimator._adopt(training.history, convergence, saved.metadata["n_samples"])
+        estimator._adopt(training.history, convergence)
     estimator._be(saved.network, saved.loss)
     estimator._set_params(params, params)
     return estimator
 
 
-def rewind(rng: np.random.RandomState, callbacks: list[Callback]) -> None:
-    """Put the generator where the fit began that a checkpoint will go on with."""
-    for callback in callbacks:
-        if isinstance(callback, Checkpoint) and callback.resume and callback.path.exists():
-            began = checkpoints.load(callback.path).metadata.get("generator")
+def begin(
+    estimator: Any, rng: np.random.RandomState, callbacks: list[Callback], *, resume: bool
+) -> dict[str, Any] | None:
+    """Return what checkpoints shall say of the estimator; None without any.
+
+    Where one will go on with a run, the generator is put where that run began.
+    """
+    savers = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
+    if not savers:
+        return None
+    for saver in savers if resume else ():
+        if saver.resume and saver.path.exists():
+            began = checkpoints.load(saver.path).metadata.get("generator")
             if began is not None:
                 rng.set_state(began)
+    described = describe(estimator, foreign=True)
+    return {"estimator": described, "generator": rng.get_state(legacy=False)}
