@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from xpnet.batches import (
     SAMPLINGS,
     InOrder,
+    Reshuffled,
     Shuffled,
     WithReplacement,
     batch_partition,
@@ -24,6 +25,39 @@ def test_shuffled_is_one_permutation_an_epoch():
     for epoch in range(3):
         order = Shuffled(4).order(10, rng, epoch)
         np.testing.assert_array_equal(order, expected.permutation(np.arange(10)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 1000])
+@pytest.mark.parametrize("batch_size", [3, None])
+def test_reshuffled_is_scikit_learns_shuffle_again_and_again(n, batch_size):
+    from sklearn.utils import shuffle
+
+    rng, theirs = np.random.RandomState(42), np.random.RandomState(42)
+    order, expected = None, np.arange(n)
+    for epoch in range(6):
+        chain = {} if order is None else {"previous": order}
+        order = Reshuffled(batch_size).order(n, rng, epoch, **chain)
+        expected = shuffle(expected, random_state=theirs)
+        np.testing.assert_array_equal(order, expected)
+        assert sorted(order) == list(range(n))
+
+
+def test_reshuffled_differs_from_shuffled_from_the_second_epoch_on():
+    rngs = [np.random.RandomState(1) for _ in range(2)]
+    first, again = (Shuffled(2).order(50, rngs[0], epoch) for epoch in range(2))
+    ours = Reshuffled(2).order(50, rngs[1], 0)
+    np.testing.assert_array_equal(ours, first)
+    np.testing.assert_array_equal(Reshuffled(2).order(50, rngs[1], 1, previous=ours), first[again])
+    assert (first[again] != again).any()
+
+
+def test_only_reshuffled_is_chained():
+    assert {name for name, cls in SAMPLINGS.items() if cls().chained} == {"reshuffle"}
+    assert SAMPLINGS["reshuffle"] is Reshuffled
+    assert repr(Reshuffled(4)) == "Reshuffled(batch_size=4)"
+    previous = np.array([3, 1, 2, 0])
+    Reshuffled(2).order(4, np.random.RandomState(0), 1, previous=previous)
+    assert previous.tolist() == [3, 1, 2, 0], "nothing is changed in place"
 
 
 def test_sequential_draws_nothing():

@@ -73,6 +73,31 @@ def test_sigmoid_is_bounded(dtype, lowest):
     assert bound > 0
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_precise_sigmoid_is_scipys_on_numpy(dtype):
+    x = np.concatenate([np.linspace(-700.0, 700.0, 9999), FAR, [np.inf, -np.inf]]).astype(dtype)
+    expected = special.expit(x)
+    for y in (
+        functions.sigmoid(x, precise=True),
+        functions.sigmoid(x, xp=backends.get("numpy").xp, precise=True),
+    ):
+        np.testing.assert_array_equal(y, expected, strict=True)
+    assert functions.sigmoid([-np.inf, 0, 800], precise=True).tolist() == [0.0, 0.5, 1.0]
+
+
+def test_a_precise_sigmoid_elsewhere_is_the_plain_one(backend, dtype, lies_on):
+    with backend.session(dtype):
+        x = backend.asarray(SQUARE, dtype)
+        found = lies_on(backend, functions.sigmoid(x, precise=True), dtype)
+        plain = lies_on(backend, functions.sigmoid(x), dtype)
+    if backend.name == "numpy":
+        assert (found != plain).any(), "the bound of -100 is not SciPy's"
+    else:
+        np.testing.assert_array_equal(found, plain)
+    expected = special.expit(SQUARE.astype(dtype).astype(np.float64))
+    np.testing.assert_allclose(found, expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
 @pytest.mark.parametrize("name", FORMULAS)
 def test_host_data_become_float64(name):
     y = getattr(functions, name)([[1, -2], [3, 0]])

@@ -14,6 +14,7 @@ from xpnet import (
     Penalty,
     Poisson,
     ReLU,
+    Sigmoid,
     SoftmaxCrossEntropy,
     SquaredError,
     Tanh,
@@ -60,6 +61,41 @@ def test_weights_and_penalties(loss, penalty):
     net = network(Tanh(), Dropout(0.4))
     error = check_gradients(net, loss(), X, TARGETS[loss], sample_weight=WEIGHTS, penalty=penalty)
     assert error < 1e-8
+
+
+REGRESSION = [SquaredError, AbsoluteError, Huber, Poisson]
+
+
+@pytest.mark.parametrize("division", ["apart", "together", "none"])
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["mean", "weighted"])
+def test_divisions_of_the_penalty(division, weights):
+    penalty = Penalty(0.1, 0.2, division=division)
+    options = {"sample_weight": weights, "penalty": penalty}
+    net = network(Tanh(), Dropout(0.4))
+    for loss in (SoftmaxCrossEntropy, SquaredError):
+        assert check_gradients(net, loss(), X, TARGETS[loss], **options) < 1e-8
+
+
+@pytest.mark.parametrize("loss", REGRESSION)
+def test_sums_of_outputs(loss):
+    error = check_gradients(network(Tanh()), loss(outputs="sum"), X, TARGETS[loss])
+    assert error < 1e-8
+
+
+@pytest.mark.parametrize("loss", REGRESSION)
+def test_mixed_outputs_differ_by_their_number(loss):
+    """|3 g - g| / (|3 g| + |g|) is a half; of one output there is nothing to mix."""
+    mixed = loss(outputs="mixed")
+    error = check_gradients(network(Tanh()), mixed, X, TARGETS[loss], sample_weight=WEIGHTS)
+    np.testing.assert_allclose(error, 0.5, rtol=1e-8)
+    one = network(Tanh(), n_outputs=1)
+    assert check_gradients(one, mixed, X, TARGETS[loss][:, :1]) < 1e-8
+
+
+def test_precise_sigmoids():
+    net = network(Sigmoid(precise=True))
+    for loss in (BinaryCrossEntropy(precise=True), BinaryCrossEntropy(clip=1e-12, precise=True)):
+        assert check_gradients(net, loss, X, TARGETS[BinaryCrossEntropy]) < 1e-8
 
 
 def test_one_output_and_no_hidden_layer():

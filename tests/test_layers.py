@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 
 from xpnet import backends
 from xpnet.initializers import He, Normal, Ones
@@ -16,6 +17,7 @@ from xpnet.layers import (
     LeakyReLU,
     Noise,
     ReLU,
+    Sigmoid,
 )
 
 XP = backends.get("numpy").xp
@@ -37,6 +39,7 @@ def passes(layer, parameters, x, gradient, noise=None):
         *((n, {}) for n in ACTIVATIONS),
         ("leaky_relu", {"negative_slope": 0.3}),
         ("elu", {"alpha": 1.7}),
+        ("sigmoid", {"precise": True}),
     ],
 )
 def test_activations_equal_torch(name, options, torch_functions):
@@ -44,13 +47,28 @@ def test_activations_equal_torch(name, options, torch_functions):
 
     layer = ACTIVATIONS[name](**options)
     x = torch.asarray(X.copy(), requires_grad=True)
-    expected = torch_functions[name](x, **options)
+    theirs = {k: v for k, v in options.items() if k != "precise"}
+    expected = torch_functions[name](x, **theirs)
     expected.backward(torch.asarray(COTANGENT.copy()))
     y, gradient, parameters = passes(layer, (), X, COTANGENT)
     np.testing.assert_allclose(y, expected.detach().numpy(), rtol=1e-14, atol=1e-14)
     np.testing.assert_allclose(gradient, x.grad.numpy(), rtol=1e-13, atol=1e-14)
     assert parameters == layer.parameters == layer.initialize(None) == ()
     assert (layer.n_features_in, layer.n_outputs) == (None, None)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_precise_sigmoid_is_scipys(dtype):
+    """Bit for bit, and so is its derivative ``y (1 - y)``; the plain one differs."""
+    x = np.linspace(-30.0, 30.0, 999).astype(dtype)
+    cotangent = np.linspace(-1.0, 1.0, 999).astype(dtype)
+    y, gradient, _ = passes(Sigmoid(precise=True), (), x, cotangent)
+    np.testing.assert_array_equal(y, special.expit(x), strict=True)
+    np.testing.assert_array_equal(gradient, cotangent * y * (1 - y), strict=True)
+    plain, *_ = passes(Sigmoid(), (), x, cotangent)
+    assert (plain != y).any()
+    np.testing.assert_allclose(plain, y, rtol=4 * np.finfo(dtype).eps)
+    assert Sigmoid() == Sigmoid(precise=False) != Sigmoid(precise=True)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -166,8 +184,8 @@ def test_layers_are_values():
     assert len({ReLU(), ReLU(), LeakyReLU(), LeakyReLU(0.1), Dropout(0.5), Dropout()}) == 4
     assert repr(Dropout(0.2)) == "Dropout(rate=0.2)"
     assert repr(Dense(3, 2)) == (
-        "Dense(n_features_in=3, n_outputs=2, weight_init=Glorot(distribution='uniform'), "
-        "bias_init=Zeros(), bias=True)"
+        "Dense(n_features_in=3, n_outputs=2, weight_init=Glorot(distribution='uniform', "
+        "scale=2.0), bias_init=Zeros(), bias=True)"
     )
     with pytest.raises(AttributeError):
         Dropout(0.2).rate = 0.3

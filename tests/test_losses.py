@@ -6,6 +6,7 @@ import inspect
 
 import numpy as np
 import pytest
+from scipy import special
 
 from xpnet.losses import (
     LOSSES,
@@ -45,7 +46,17 @@ GUARDED = {
     "softmax-clip": (SoftmaxCrossEntropy(clip=1e-10), CLASSES),
     "softmax-offset": (SoftmaxCrossEntropy(offset=1e-7), CLASSES),
 }
-ALL = CASES | GUARDED
+FORMS = {
+    "bce-precise": (BinaryCrossEntropy(precise=True), YES_NO),
+    "bce-precise-clip": (BinaryCrossEntropy(clip=1e-10, precise=True), YES_NO),
+    "squared-sum": (SquaredError(outputs="sum"), REALS),
+    "squared-mixed": (SquaredError(outputs="mixed"), REALS),
+    "absolute-sum": (AbsoluteError(outputs="sum"), REALS),
+    "huber-mixed": (Huber(0.3, outputs="mixed"), REALS),
+    "poisson-sum": (Poisson(outputs="sum"), COUNTS),
+    "poisson-mixed": (Poisson(outputs="mixed"), COUNTS),
+}
+ALL = CASES | GUARDED | FORMS
 
 
 def torch_samples(name, z, t):
@@ -98,7 +109,14 @@ def test_value_and_gradient_equal_torch(name, n_outputs, weights):
         (BinaryCrossEntropy(clip=np.finfo(np.float64).eps), YES_NO, "binary_log_loss"),
         (SoftmaxCrossEntropy(clip=np.finfo(np.float64).eps), np.eye(OUTPUTS)[CLASSES], "log_loss"),
         (SquaredError(), REALS, "squared_loss"),
+        (SquaredError(outputs="mixed"), REALS, "squared_loss"),
         (Poisson(), COUNTS[:, :1], "poisson_loss"),  # of several outputs theirs is the sum
+        (Poisson(outputs="sum"), COUNTS, "poisson_loss"),
+        (
+            BinaryCrossEntropy(clip=np.finfo(np.float64).eps, precise=True),
+            YES_NO,
+            "binary_log_loss",
+        ),
     ],
 )
 def test_value_equals_sklearn(loss, t, theirs, weights):
@@ -114,18 +132,104 @@ def test_value_equals_sklearn(loss, t, theirs, weights):
     np.testing.assert_allclose(loss.value(logits, t, weights), expected, rtol=1e-13)
 
 
-@pytest.mark.parametrize("name", ALL)
+OUTPUT_FORMS = {
+    "squared": (SquaredError, REALS),
+    "absolute": (AbsoluteError, REALS),
+    "huber": (Huber, REALS),
+    "poisson": (Poisson, COUNTS),
+}
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["mean", "weighted"])
+@pytest.mark.parametrize("n_outputs", [1, OUTPUTS])
+@pytest.mark.parametrize("outputs", ["mean", "sum", "mixed"])
+@pytest.mark.parametrize("name", OUTPUT_FORMS)
+def test_combined_outputs_equal_torch(name, outputs, n_outputs, weights):
+    """torch's losses of all elements, combined here; 'mixed' is two different losses."""
+    torch = pytest.importorskip("torch")
+    cls, t = OUTPUT_FORMS[name]
+    loss, t, logits = cls(outputs=outputs), t[:, :n_outputs], LOGITS[:, :n_outputs]
+    w = torch.asarray(np.ones(BATCH) if weights is None else weights)
+
+    def theirs(combine):
+        z = torch.asarray(logits.copy(), requires_grad=True)
+        # Each output by itself: torch_samples' mean is of one.
+        one = [
+            torch_samples(name, z[:, k : k + 1], torch.asarray(t[:, k : k + 1].copy()))
+            for k in range(n_outputs)
+        ]
+        value = (w * getattr(torch, combine)(torch.stack(one, -1), -1)).sum() / w.sum()
+        value.backward()
+        return value.item(), z.grad.numpy()
+
+    value = theirs("sum" if outputs == "sum" else "mean")[0]
+    gradient = theirs("mean" if outputs == "mean" else "sum")[1]
+    np.testing.assert_allclose(loss.value(logits, t, weights), value, rtol=1e-13)
+    found = loss.gradient(logits, t, weights)
+    np.testing.assert_allclose(found, gradient, rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize(
+    ("cls", "elements", "slopes"),
+    [
+        (SquaredError, [0.5, 2.0, 0.0], [1.0, -2.0, 0.0]),
+        (AbsoluteError, [1.0, 2.0, 0.0], [1.0, -1.0, 0.0]),
+        (Huber, [0.5, 1.5, 0.0], [1.0, -1.0, 0.0]),
+    ],
+)
+def test_combined_outputs_by_hand(cls, elements, slopes):
+    """One sample of three outputs, off by 1, -2 and 0."""
+    z, t = np.array([[1.0, 0.0, 5.0]]), np.array([[0.0, 2.0, 5.0]])
+    total, third = sum(elements), sum(elements) / 3
+    expected = {"mean": (third, 3.0), "sum": (total, 1.0), "mixed": (third, 1.0)}
+    for outputs, (value, divisor) in expected.items():
+        loss = cls(outputs=outputs)
+        np.testing.assert_allclose(loss.value(z, t), value, rtol=1e-15)
+        np.testing.assert_allclose(loss.gradient(z, t)[0], np.array(slopes) / divisor, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", OUTPUT_FORMS)
+def test_a_mixed_gradient_is_n_outputs_times_the_slope(name):
+    cls, t = OUTPUT_FORMS[name]
+    mixed, mean, total = (cls(outputs=outputs) for outputs in ("mixed", "mean", "sum"))
+    assert mixed.value(LOGITS, t, WEIGHTS) == mean.value(LOGITS, t, WEIGHTS)
+    gradient = mixed.gradient(LOGITS, t, WEIGHTS)
+    np.testing.assert_array_equal(gradient, total.gradient(LOGITS, t, WEIGHTS))
+    slopes = mean.gradient(LOGITS, t, WEIGHTS)
+    np.testing.assert_allclose(gradient, OUTPUTS * slopes, rtol=1e-14)
+    assert (gradient != slopes).any()
+
+
+def test_a_precise_cross_entropy_has_scipys_sigmoid():
+    """Bit for bit, in the link, the gradient and the guarded value; the stable value has none."""
+    logits = np.linspace(-40.0, 40.0, 999).reshape(-1, 3)
+    t = (np.arange(999).reshape(-1, 3) % 2).astype(np.float64)
+    a = special.expit(logits)
+    plain, precise = BinaryCrossEntropy(clip=1e-10), BinaryCrossEntropy(clip=1e-10, precise=True)
+    np.testing.assert_array_equal(precise.link(logits), a)
+    np.testing.assert_array_equal(precise.gradient(logits, t), (a - t) / len(t))
+    assert (plain.link(logits) != a).any()
+    clipped = np.clip(a, 1e-10, 1.0 - 1e-10)
+    losses = -(t * np.log(clipped) + (1.0 - t) * np.log(1.0 - clipped)).sum(axis=1)
+    assert precise.value(logits, t) == losses.sum() / len(t)
+    assert BinaryCrossEntropy(precise=True).value(logits, t) == BinaryCrossEntropy().value(
+        logits, t
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if "mixed" not in n])
 def test_gradient_is_the_slope_of_the_value(name):
     loss, t = ALL[name]
     # The guards are no part of the gradient: far from them they change it by their own size.
-    stack = np.stack([LOGITS, -0.5 * LOGITS]) / (4.0 if name in GUARDED else 1.0)
+    guarded = name in GUARDED or "clip" in name
+    stack = np.stack([LOGITS, -0.5 * LOGITS]) / (4.0 if guarded else 1.0)
     step = 1e-6
     shifts = step * np.eye(LOGITS.size).reshape(-1, 1, *LOGITS.shape)
     slopes = (loss.value(stack + shifts, t, WEIGHTS) - loss.value(stack - shifts, t, WEIGHTS)) / (
         2.0 * step
     )
     expected = slopes.T.reshape(stack.shape)
-    tolerance = 2e-6 if name in GUARDED else 5e-8
+    tolerance = 2e-6 if guarded else 5e-8
     np.testing.assert_allclose(loss.gradient(stack, t, WEIGHTS), expected, atol=tolerance)
 
 
@@ -204,7 +308,14 @@ def test_classes_may_be_floats_lists_and_device_arrays():
 
 def test_losses_are_values():
     assert Huber(2) == Huber(2.0) != Huber()
-    assert repr(BinaryCrossEntropy(clip=1e-10)) == "BinaryCrossEntropy(clip=1e-10, offset=None)"
+    assert repr(BinaryCrossEntropy(clip=1e-10)) == (
+        "BinaryCrossEntropy(clip=1e-10, offset=None, precise=False)"
+    )
+    assert SquaredError() == SquaredError(outputs="mean") != SquaredError(outputs="mixed")
+    assert SquaredError(outputs="sum") != AbsoluteError(outputs="sum")
+    assert repr(Huber(2.0, outputs="sum")) == "Huber(outputs='sum', delta=2.0)"
+    with pytest.raises(TypeError, match="positional"):
+        SquaredError("sum")
     assert {type(loss) for loss, _ in CASES.values()} == set(LOSSES.values())
     assert [LOSSES[n]().classifies for n in LOSSES] == [True, True, False, False, False, False]
 
@@ -240,7 +351,7 @@ BCE, SOFTMAX, Z1, Z3 = (
         (SOFTMAX, Z3, np.eye(2), None, ValueError, r"needs \(samples, 3\)"),
         (Poisson(), Z1, [1, -1], None, ValueError, "t holds -1; Poisson needs counts"),
         (BCE, Z1, [0, 1], [1.0, -1.0], ValueError, "weights must be 0 or more"),
-        (BCE, Z1, [0, 1], [0.0, 0.0], ValueError, "one of them above 0"),
+        (BCE, Z1, [0, 1], [0.0, 0.0], ValueError, "weights holds only zeros"),
         (BCE, Z1, [0, 1], [1.0], ValueError, r"weights has shape \(1,\); \(2,\) is needed"),
     ],
 )
@@ -265,6 +376,18 @@ def test_guards_refuse(cls, options, message):
         cls(**options)
 
 
+@pytest.mark.parametrize("cls", [SquaredError, AbsoluteError, Huber, Poisson])
+def test_outputs_refuse(cls):
+    with pytest.raises(ValueError, match=r"outputs='average' is unknown\. Known: mean, sum, mixed"):
+        cls(outputs="average")
+    with pytest.raises(ValueError, match=r"outputs='mixd' is unknown\. Did you mean 'mixed'"):
+        cls(outputs="mixd")
+
+
 def test_huber_refuses_a_delta_of_zero():
     with pytest.raises(ValueError, match=r"delta=0\.0"):
         Huber(0.0)
+
+
+def test_names_are_read_in_any_case():
+    assert SquaredError(outputs="SUM") == SquaredError(outputs="sum")

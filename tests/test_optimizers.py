@@ -18,6 +18,7 @@ from xpnet.optimizers import (
     Adam,
     AdamW,
     Exponential,
+    InverseTime,
     Lion,
     Nadam,
     Optimizer,
@@ -140,13 +141,131 @@ def test_equals_a_loop_by_hand(optimizer, loop):
     np.testing.assert_allclose(run(optimizer)[0], loop(GRADS, PARAMS), rtol=1e-12)
 
 
-VARIANTS = {
-    "sgd": {"momentum": 0.9, "nesterov": True, "dampening": 0.1},
-    "rmsprop": {"centered": True},
-    "adam": {"amsgrad": True},
+RATES_BY_STEP = {
+    "constant": (0.1, np.full(STEPS, 0.1)),
+    "exponential": (Exponential(0.1, gamma=0.9, unit="step"), 0.1 * 0.9 ** np.arange(STEPS)),
+    "inverse": (InverseTime(0.1, decay=0.5, unit="step"), 0.1 / (1.0 + 0.5 * np.arange(STEPS))),
 }
+
+
+def sgd_by_hand(form, rates, momentum, dampening, nesterov):
+    """SGD as its docstring writes it, both forms of the velocity."""
+    p, v = PARAMS, 0.0
+    for rate, g in zip(rates, GRADS, strict=True):
+        if form == "gradients":
+            v = momentum * v + (1.0 - dampening) * g
+            p = p - rate * (g + momentum * v if nesterov else v)
+        else:
+            v = momentum * v + (1.0 - dampening) * rate * g
+            p = p - (rate * g + momentum * v if nesterov else v)
+    return p
+
+
+@pytest.mark.parametrize("kind", RATES_BY_STEP)
+@pytest.mark.parametrize(
+    ("momentum", "dampening", "nesterov"),
+    [
+        (0.9, 0.0, False),
+        (0.9, 0.0, True),
+        (0.9, 0.6, False),
+        (0.9, 0.6, True),
+        (0.0, 0.6, False),
+        (1.0, 0.0, False),
+        (1.0, 0.5, True),
+    ],
+)
+def test_the_forms_of_the_velocity(momentum, dampening, nesterov, kind):
+    """They differ where the rate changes and the velocity remembers, and only there."""
+    schedule, rates = RATES_BY_STEP[kind]
+    options = {"momentum": momentum, "dampening": dampening, "nesterov": nesterov}
+    found = {}
+    for form in ("gradients", "steps"):
+        found[form], _ = run(SGD(schedule, velocity_form=form, **options))
+        np.testing.assert_allclose(found[form], sgd_by_hand(form, rates, **options), rtol=1e-12)
+    if kind == "constant" or momentum == 0.0:
+        np.testing.assert_allclose(found["steps"], found["gradients"], rtol=1e-12)
+    else:
+        moved = (GRADS != 0.0).any(axis=0)
+        assert (abs(found["steps"] / found["gradients"] - 1.0) > 1e-6)[moved].all()
+
+
+@pytest.mark.parametrize("form", ["gradients", "steps"])
+def test_a_momentum_of_one_forgets_nothing(form):
+    """Each gradient is felt at every step from its own on."""
+    left = np.arange(STEPS, 0, -1)[:, None]
+    expected = PARAMS - 0.1 * (left * GRADS).sum(axis=0)
+    found, (velocity,) = run(SGD(0.1, momentum=1.0, velocity_form=form))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    scale = 0.1 if form == "steps" else 1.0
+    np.testing.assert_allclose(velocity, scale * GRADS.sum(axis=0), rtol=1e-12)
+
+
+def scikit_learn(name, grads, rates=None, **options):
+    """Step scikit-learn's optimizer through `grads`; `rates` are set before each step."""
+    module = pytest.importorskip("sklearn.neural_network._stochastic_optimizers")
+    params = PARAMS.copy()
+    optimizer = getattr(module, name)([params], **options)
+    for i, grad in enumerate(grads):
+        if rates is not None:
+            optimizer.learning_rate = rates[i]
+        optimizer.update_params([params], [grad])
+    return params
+
+
+LONG = np.random.RandomState(1).standard_normal((1000, SIZE)) * np.logspace(-6, 3, SIZE)
+
+
+@pytest.mark.parametrize("kind", ["constant", "invscaling", "adaptive"])
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.9, True), (0.9, False), (1.0, True)])
+def test_sgd_equals_scikit_learns_bit_for_bit(momentum, nesterov, kind):
+    steps = np.arange(len(LONG))
+    schedule = {
+        "constant": 0.03,
+        "invscaling": InverseTime(0.03, decay=0.1, unit="step"),
+        "adaptive": Exponential(0.03, gamma=0.99, unit="step"),
+    }[kind]
+    rates = None if kind == "constant" else schedule.rates(steps, 0)[:, 0, 0]
+    options = {"momentum": momentum, "nesterov": nesterov}
+    theirs = scikit_learn("SGDOptimizer", LONG, rates, learning_rate_init=0.03, **options)
+    ours, _ = run(SGD(schedule, velocity_form="steps", **options), LONG)
+    np.testing.assert_array_equal(ours, theirs)
+    other, _ = run(SGD(schedule, **options), LONG)
+    assert (other != theirs).any()
+
+
+@pytest.mark.parametrize(
+    ("beta1", "beta2", "eps"), [(0.9, 0.999, 1e-8), (0.37, 0.9, 1e-3), (0.0, 0.99999, 1e-8)]
+)
+def test_adam_equals_scikit_learns_bit_for_bit(beta1, beta2, eps):
+    theirs = scikit_learn(
+        "AdamOptimizer", LONG, learning_rate_init=0.01, beta_1=beta1, beta_2=beta2, epsilon=eps
+    )
+    options = {"beta1": beta1, "beta2": beta2, "eps": eps}
+    ours, _ = run(Adam(0.01, eps_form="plain", **options), LONG)
+    np.testing.assert_array_equal(ours, theirs)
+    other, _ = run(Adam(0.01, **options), LONG)
+    assert (other != theirs).any()
+
+
+@pytest.mark.parametrize("optimizer", [Adam(0.01), AdamW(0.01), Adam(0.01, beta2=0.97)], ids=repr)
+def test_adams_powers_are_those_of_c(optimizer):
+    """Not NumPy's own, which differ in the last digit, and between processors."""
+    names = coefficient_names(Problem(None, None, optimizer, Penalty()))[0]
+    table = coefficient_table(Problem(None, None, optimizer, Penalty()), 0, 3000, 0)
+    expected = [
+        0.01 * math.sqrt(1.0 - math.pow(optimizer.beta2, t)) / (1.0 - math.pow(optimizer.beta1, t))
+        for t in range(1, 3001)
+    ]
+    np.testing.assert_array_equal(table[:, names.index("rate")], expected)
+
+
 EVERY = [cls() for cls in OPTIMIZERS.values()] + [
-    OPTIMIZERS[name](0.05, **options) for name, options in VARIANTS.items()
+    SGD(0.05, momentum=0.9, nesterov=True, dampening=0.1),
+    SGD(0.05, momentum=0.9, nesterov=True, dampening=0.1, velocity_form="steps"),
+    SGD(Exponential(0.05, gamma=0.5, unit="step"), momentum=1.0, velocity_form="steps"),
+    RMSprop(0.05, centered=True),
+    Adam(0.05, amsgrad=True),
+    Adam(0.05, eps_form="plain"),
 ]
 
 
@@ -190,6 +309,7 @@ GRIDS = [
     (SGD, {"learning_rate": RATES}),
     (SGD, {"momentum": (0.1, 0.5, 0.9), "nesterov": True}),
     (SGD, {"momentum": (0.0, 0.5, 0.9), "dampening": (0.0, 0.1, 1.0)}),
+    (SGD, {"learning_rate": RATES, "momentum": (0.0, 0.5, 1.0), "velocity_form": "steps"}),
     (AdaGrad, {"learning_rate": RATES, "eps": (1e-10, 0.1, 1.0)}),
     (RMSprop, {"learning_rate": RATES, "rho": (0.0, 0.5, 0.99)}),
     (RMSprop, {"eps": (1e-8, 0.1, 1.0), "centered": True}),
@@ -243,9 +363,11 @@ def test_repr_names_every_option(cls):
         (lambda: SGD(-0.1), ValueError, r"learning_rate=-0\.1 must be at least 0 and finite"),
         (lambda: SGD(np.ones(3)), ValueError, r"learning_rate of shape \(3,\)"),
         (lambda: SGD("fast"), TypeError, "learning_rate='fast'"),
-        (lambda: SGD(momentum=1.0), ValueError, r"momentum=1\.0 must be in \[0, 1\)"),
+        (lambda: SGD(momentum=1.5), ValueError, r"momentum=1\.5 must be in \[0, 1\]"),
         (lambda: SGD(dampening=1.1), ValueError, r"dampening=1\.1 must be in \[0, 1\]"),
         (lambda: SGD(nesterov=True), ValueError, "nesterov=True needs momentum above 0"),
+        (lambda: SGD(velocity_form="step"), ValueError, "Did you mean 'steps'"),
+        (lambda: SGD(velocity_form=None), ValueError, "velocity_form=None is unknown"),
         (lambda: AdaGrad(eps=0.0), ValueError, r"eps=0\.0 must be above 0"),
         (lambda: RMSprop(rho=1.0), ValueError, r"rho=1\.0"),
         (lambda: Adam(beta1=1.0), ValueError, r"beta1=1\.0"),

@@ -65,11 +65,14 @@ def picker(k):
 
 
 A, B, C = column(0.5, 0.05, 0.1), column(0.9, 0.5, 0.0), column(0.1, 0.001, 0.3)
-BETAS = column(0.99, 0.9, 0.999)
+BETAS, D = column(0.99, 0.9, 0.999), column(1.0, 0.9, 0.5)
 OPTIMIZERS = {
     "sgd": lambda of: SGD(of(A)),
     "momentum": lambda of: SGD(of(A), momentum=of(B)),
     "nesterov": lambda of: SGD(0.1, momentum=of(BETAS), dampening=of(C), nesterov=True),
+    "steps": lambda of: SGD(
+        StepDecay(of(A), every=1, gamma=0.5), momentum=of(D), nesterov=True, velocity_form="steps"
+    ),
     "adagrad": lambda of: AdaGrad(of(A), eps=of(C)),
     "rmsprop": lambda of: RMSprop(of(C), rho=of(B)),
     "centred": lambda of: RMSprop(0.01, rho=of(BETAS), centered=True),
@@ -84,7 +87,10 @@ OPTIMIZERS = {
 }
 
 
-ACTIVATIONS = [ReLU(), LeakyReLU(), ELU(), GELU(), SiLU(), Softplus(), Sigmoid(), Tanh()]
+ACTIVATIONS = [
+    *(ReLU(), LeakyReLU(), ELU(), GELU(), SiLU(), Softplus(), Tanh()),
+    *(Sigmoid(), Sigmoid(precise=True)),
+]
 
 
 def whole(values):
@@ -160,7 +166,7 @@ def test_each_model_has_its_seed_and_hyperparameters(kind, dtype):
 
 
 @both_types
-@pytest.mark.parametrize("sampling", ["shuffle", "replacement", "sequential"])
+@pytest.mark.parametrize("sampling", ["shuffle", "reshuffle", "replacement", "sequential"])
 @pytest.mark.parametrize("batch_size", [1, 7, None])
 def test_each_model_has_its_own_order(sampling, batch_size, dtype):
     def make(of):
@@ -201,7 +207,27 @@ def test_models_with_their_own_rates_share_order_and_weights(dtype):
 
 
 @both_types
-@pytest.mark.parametrize("loss", [SquaredError(), Huber(), BinaryCrossEntropy(clip=1e-10)], ids=str)
+@pytest.mark.parametrize("division", ["apart", "together", "none"])
+@pytest.mark.parametrize("record", [{"objectives": True}, {"step_losses": "after"}], ids=str)
+def test_divisions_of_the_penalty_and_objectives(division, record, dtype):
+    def make(of):
+        penalty = Penalty(l1=of(C), l2=of(column(0.5, 0.0, 0.1)), division=division)
+        options = {"optimizer": SGD(of(C)), "penalty": penalty, "random_state": of(SEEDS)}
+        return network(), SoftmaxCrossEntropy(), options, None
+
+    compare(make, FIT | {"sample_weight": WEIGHTS, "step_losses": None} | record, same, dtype=dtype)
+
+
+LOSSES = [
+    SquaredError(),
+    SquaredError(outputs="mixed"),
+    Huber(outputs="sum"),
+    BinaryCrossEntropy(clip=1e-10, precise=True),
+]
+
+
+@both_types
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
 @pytest.mark.parametrize("n_outputs", [1, 2])
 def test_losses_of_rows(loss, n_outputs, dtype):
     t = (np.random.RandomState(1).rand(N, n_outputs) < 0.5).astype(int)

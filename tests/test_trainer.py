@@ -7,10 +7,10 @@ import dataclasses
 import math
 import pickle
 import re
-import sys
 
 import numpy as np
 import pytest
+from sklearn.utils import shuffle
 
 from xpnet import (
     SGD,
@@ -18,11 +18,11 @@ from xpnet import (
     Adam,
     AdamW,
     BinaryCrossEntropy,
+    Callback,
     Cosine,
     Dense,
     Dropout,
     Exponential,
-    History,
     InOrder,
     InverseTime,
     Lion,
@@ -33,6 +33,7 @@ from xpnet import (
     Plateau,
     Poisson,
     ReLU,
+    Reshuffled,
     RMSprop,
     Shuffled,
     SoftmaxCrossEntropy,
@@ -42,6 +43,7 @@ from xpnet import (
     Trainer,
     WithReplacement,
     backends,
+    check_gradients,
     evaluation,
 )
 
@@ -53,6 +55,20 @@ T = (RNG.rand(N, OUTPUTS) < 0.5).astype(np.float64)
 CLASSES, YES = np.arange(N) % 3, T[:, 0]
 WEIGHTS = RNG.rand(N) + 0.1
 L1, L2 = 0.02, 0.3
+
+
+class Each(Callback):
+    """Calls a function with the fit after each epoch."""
+
+    def __init__(self, function):
+        self.on_epoch_end = function
+
+
+class Before(Callback):
+    """Calls a function with the fit before each epoch."""
+
+    def __init__(self, function):
+        self.on_epoch_begin = function
 
 
 class ByHand:
@@ -67,6 +83,7 @@ class ByHand:
         """Train on an epoch's batches after the other; `batches` holds lists of rows."""
         params = {name: np.array(p) for name, p in NETWORK.unflatten(params).items()}
         before, after, epochs, state, step = [], [], [], {}, 0
+        self.objectives, self.epoch_objectives = [], []
         for epoch, epoch_batches in enumerate(batches):
             sums = []
             for rows in epoch_batches:
@@ -74,6 +91,7 @@ class ByHand:
                 losses, g = self.losses_and_gradients(params, rows)
                 sums.append((losses, total))
                 before.append(losses / total)
+                self.objectives.append((losses + self.penalty(params)) / total)
                 scale = 1.0
                 if self.max_norm is not None:
                     norm = math.sqrt(sum((v**2).sum() for v in g.values()))
@@ -85,6 +103,10 @@ class ByHand:
                 step += 1
             mean = sum(s for s, _ in sums) / sum(n for _, n in sums)
             epochs.append(mean + self.penalty(params) / self.weights.sum())
+            own = self.objectives[-len(epoch_batches) :]
+            sizes = [len(rows) for rows in epoch_batches]
+            self.epoch_objectives.append(sum(o * n for o, n in zip(own, sizes, strict=True)))
+            self.epoch_objectives[-1] /= sum(sizes)
         return NETWORK.flatten(params), epochs, before, after
 
     def losses_and_gradients(self, p, rows):
@@ -110,6 +132,11 @@ def sgd(slot, g, epoch, step, rate=0.5):
     return rate * g
 
 
+def steps_form(slot, g, epoch, step):
+    slot["v"] = 0.9 * slot.get("v", 0.0) + 0.2 * 0.5**step * g
+    return slot["v"]
+
+
 def momentum(slot, g, epoch, step):
     slot["v"] = 0.9 * slot.get("v", 0.0) + g
     return 0.1 * slot["v"]
@@ -125,6 +152,10 @@ def adam(slot, g, epoch, step):
 RULES = {
     "sgd": (sgd, SGD(0.5)),
     "momentum": (momentum, SGD(0.1, momentum=0.9)),
+    "steps": (
+        steps_form,
+        SGD(Exponential(0.2, gamma=0.5, unit="step"), momentum=0.9, velocity_form="steps"),
+    ),
     "adam": (adam, Adam(0.05)),
 }
 
@@ -138,6 +169,8 @@ def orders(sampling, size, epochs, seed=0):
     for _ in range(epochs):
         if sampling == "shuffle":
             order = rng.permutation(N)
+        elif sampling == "reshuffle":
+            order = shuffle(np.arange(N) if not batches else order, random_state=rng)
         elif sampling == "replacement":
             order = rng.choice(N, math.ceil(N / size) * size)
         else:
@@ -148,7 +181,8 @@ def orders(sampling, size, epochs, seed=0):
 
 def train(optimizer, *, epochs=3, batch_size=6, sampling="shuffle", fit=None, **options):
     trainer = Trainer(NETWORK, BinaryCrossEntropy(), optimizer, **{"random_state": 0, **options})
-    trainer.fit(X, T, epochs=epochs, batch_size=batch_size, sampling=sampling, **(fit or {}))
+    lengths = {"epochs": epochs, "batch_size": batch_size, "sampling": sampling}
+    trainer.fit(X, T, **lengths | (fit or {}))
     return trainer
 
 
@@ -183,7 +217,7 @@ def test_training_equals_the_loop_by_hand(kind, batch_size, weighted, penalized)
 
 
 @pytest.mark.parametrize("kind", RULES)
-@pytest.mark.parametrize("sampling", ["shuffle", "replacement", "sequential"])
+@pytest.mark.parametrize("sampling", ["shuffle", "reshuffle", "replacement", "sequential"])
 def test_every_backend_equals_the_loop_by_hand(backend, dtype, lies_on, kind, sampling):
     rule, optimizer = RULES[kind]
     expected, epochs, *_ = ByHand(rule).fit(*orders(sampling, 6, 3)[::-1])
@@ -225,6 +259,111 @@ def test_schedules_change_the_rate(schedule, rate):
     close(trainer.history_.losses, epochs)
 
 
+@pytest.mark.parametrize("batch_size", [1, 6, None])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("penalized", [False, True])
+def test_objectives_are_means_by_size_before_the_updates(batch_size, weighted, penalized):
+    """Weights count within a batch, sizes between batches: scikit-learn's loss curve."""
+    weights = WEIGHTS if weighted else None
+    hand = ByHand(sgd, weights, penalized)
+    params, epochs, before, _ = hand.fit(*orders("shuffle", batch_size, 3)[::-1])
+    fit = {"sample_weight": weights, "objectives": True}
+    penalty = Penalty(l1=L1, l2=L2, division="together") if penalized else None
+    found = train(SGD(0.5), batch_size=batch_size, penalty=penalty, fit=fit)
+    close(host(found), params)
+    close(found.history_.losses, hand.epoch_objectives)
+    assert found.history_.step_losses == []
+    if penalized or (weighted and batch_size is not None):  # they are not the losses of always
+        assert np.abs(np.array(epochs) / hand.epoch_objectives - 1.0).max() > 1e-6
+    fit["step_losses"] = "before"
+    kept = train(SGD(0.5), batch_size=batch_size, penalty=penalty, fit=fit)
+    close(kept.history_.step_losses, hand.objectives)
+    assert kept.history_.losses == found.history_.losses
+    if penalized:
+        assert (np.array(hand.objectives) > before).all()
+
+
+@pytest.mark.parametrize("models", [None, 3])
+def test_objectives_on_every_backend(backend, dtype, models):
+    """Of a stack each model has its own."""
+    place = {"backend": backend.name, "device": backend.device_name, "dtype": dtype}
+    fit = {"sample_weight": WEIGHTS, "objectives": True, "validation_data": (X[:7], T[:7])}
+    seed = 0 if models is None else [0, 1, 2][:models]
+    options = {"penalty": Penalty(l1=L1, l2=L2), "random_state": seed, "fit": fit}
+    losses = np.array(train(SGD(0.5), **options, **place).history_.losses)
+    for k in range(models or 1):
+        hand = ByHand(sgd, WEIGHTS, penalty=True)
+        hand.fit(*orders("shuffle", 6, 3, seed=k)[::-1])
+        own = losses if models is None else losses[:, k]
+        close(own, hand.epoch_objectives, 1e-12 if dtype == "float64" else 1e-5)
+
+
+def test_objectives_of_whole_penalties():
+    """Undivided it adds to each batch alike, at the parameters before its update."""
+    penalty = Penalty(l1=L1, l2=L2, division="none")
+    fit = {"sampling": "sequential", "objectives": True, "step_losses": "before"}
+    with_penalty = train(SGD(0.0), epochs=1, penalty=penalty, fit=fit)
+    without = train(SGD(0.0), epochs=1, fit=fit)
+    value = ByHand(sgd, penalty=True).penalty(NETWORK.unflatten(host(without)))
+    expected = np.array(without.history_.step_losses) + value
+    close(with_penalty.history_.step_losses, expected)
+    close(with_penalty.history_.losses[0], without.history_.losses[0] + value)
+
+
+def test_objectives_of_a_batch_without_weight_are_finite():
+    weights = np.zeros(N)
+    weights[:6] = 2.0
+    fit = {"sampling": "sequential", "objectives": True, "sample_weight": weights}
+    trainer = train(SGD(0.0), epochs=1, fit={**fit, "step_losses": "before"})
+    steps = trainer.history_.step_losses
+    assert steps[1:] == [0.0] * 3
+    close(trainer.history_.losses, [steps[0] * 6 / N])
+
+
+def test_objectives_after_the_update_are_refused():
+    with pytest.raises(ValueError, match="objectives=True are those before the update"):
+        train(SGD(0.5), fit={"objectives": True, "step_losses": "after"})
+
+
+def test_objectives_that_diverge_are_told():
+    trainer = Trainer(LINE, SquaredError(), SGD(1e200), dtype="float64")
+    state = trainer.initialize([1.0])
+    with pytest.raises(FloatingPointError, match="loss became inf in epoch 1, step 2"):
+        trainer.fit(np.ones((2, 1)), np.zeros(2), batch_size=1, state=state, objectives=True)
+
+
+@pytest.mark.parametrize("how", ["callback", "optimizer"])
+@pytest.mark.parametrize("kind", ["number", "schedule"])
+def test_a_rate_in_place_of_the_optimizers(kind, how, backend):
+    """Set before an epoch, it holds from then on; None is the optimizer's again."""
+    rates = [0.5, 0.1, 0.1, 0.5]
+
+    def by_number(fit):
+        fit.learning_rate = {0: None, 1: 0.1, 2: fit.learning_rate, 3: None}[fit.state.epoch]
+
+    def by_schedule(fit):
+        steep = StepDecay(1.0, every=1, gamma=0.1)
+        fit.learning_rate = {1: steep, 2: 0.1, 3: 0.5}.get(fit.state.epoch)
+
+    before = Before(by_number if kind == "number" else by_schedule)
+    params, epochs, *_ = ByHand(lambda slot, g, epoch, step: rates[epoch] * g).fit(
+        *orders("shuffle", 6, 4)[::-1]
+    )
+    optimizer = SGD(0.5) if how == "callback" else SGD(Plateau(0.5, patience=99))
+    place = {"backend": backend.name, "device": backend.device_name, "dtype": "float32"}
+    trainer = train(optimizer, epochs=4, fit={"callbacks": [before]}, **place)
+    close(host(trainer), params, 2e-5)
+    close(trainer.history_.losses, epochs, 2e-5)
+
+
+def test_a_rate_for_each_model_of_a_stack():
+    rates = np.array([[0.5], [0.1]])
+    before = Before(lambda fit: setattr(fit, "learning_rate", rates))
+    stack = train(SGD(0.3), random_state=[0, 0], fit={"callbacks": [before]})
+    for k in range(2):
+        np.testing.assert_array_equal(host(stack)[k], host(train(SGD(float(rates[k, 0])))))
+
+
 @pytest.mark.parametrize("max_norm", [0.05, 0.3, 100.0])
 def test_long_gradients_are_scaled_down(max_norm):
     params, *_ = ByHand(sgd, max_norm=max_norm).fit(*orders("shuffle", 6, 3)[::-1])
@@ -239,9 +378,8 @@ def test_iterations_end_an_epoch_early(iterations):
     cut = [steps[i : i + 4] for i in range(0, iterations, 4)]
     params, epochs, *_ = ByHand(sgd).fit(cut, start)
     seen = []
-    trainer = train(
-        SGD(0.5), epochs=None, fit={"iterations": iterations, "on_epoch": lambda h: seen.append(1)}
-    )
+    count = Each(lambda fit: seen.append(1))
+    trainer = train(SGD(0.5), epochs=None, fit={"iterations": iterations, "callbacks": [count]})
     close(host(trainer), params)
     close(trainer.history_.losses, epochs)
     state = trainer.state_
@@ -254,7 +392,12 @@ def test_ten_epochs_unless_told_otherwise():
 
 @pytest.mark.parametrize(
     ("sampling", "batches"),
-    [("shuffle", Shuffled(6)), ("sequential", InOrder(6)), ("replacement", WithReplacement(6))],
+    [
+        ("shuffle", Shuffled(6)),
+        ("reshuffle", Reshuffled(6)),
+        ("sequential", InOrder(6)),
+        ("replacement", WithReplacement(6)),
+    ],
 )
 def test_batches_may_be_named_or_handed_in(sampling, batches):
     named = train(Adam(), sampling=sampling)
@@ -327,6 +470,29 @@ def test_validation_and_evaluation_by_hand(backend, weighted):
     close(trainer.history_.val_scores[-1], right[:7].mean(), 1e-6)
 
 
+def test_validation_weights_by_hand(backend):
+    place = {"backend": backend.name, "device": backend.device_name, "dtype": "float32"}
+    held_out = X[:7], T[:7], WEIGHTS[:7]
+    penalty = Penalty(l1=L1, l2=L2)
+    trainer = train(SGD(0.5), penalty=penalty, fit={"validation_data": held_out}, **place)
+    params = {k: np.float64(v) for k, v in NETWORK.unflatten(host(trainer)).items()}
+    hand = ByHand(sgd, WEIGHTS, penalty=True)
+    loss = hand.losses_and_gradients(params, np.arange(7))[0] + hand.penalty(params)
+    right = ((trainer.predict(X[:7]) > 0.5) == (T[:7] > 0.5)).all(axis=1)
+    close(trainer.history_.val_losses[-1], loss / WEIGHTS[:7].sum(), 1e-6)
+    close(trainer.history_.val_scores[-1], np.average(right, weights=WEIGHTS[:7]), 1e-6)
+    close(trainer.history_.val_losses[-1], trainer.evaluate(*held_out)[0], 1e-12)
+    without = train(SGD(0.5), penalty=penalty, fit={"validation_data": held_out[:2]}, **place)
+    np.testing.assert_array_equal(host(without), host(trainer))
+    assert abs(without.history_.val_losses[-1] - trainer.history_.val_losses[-1]) > 1e-4
+
+
+def test_validation_weights_may_be_none():
+    runs = [train(SGD(0.5), fit={"validation_data": v}) for v in ((X, T), (X, T, None), [X, T])]
+    assert runs[0].history_.val_losses == runs[1].history_.val_losses
+    assert runs[0].history_.val_losses == runs[2].history_.val_losses
+
+
 @pytest.mark.parametrize("loss", [SquaredError(), Poisson()])
 def test_regression_is_scored_by_r2(loss):
     t = np.abs(X[:, :2])
@@ -337,8 +503,80 @@ def test_regression_is_scored_by_r2(loss):
     close(trainer.evaluate(X, t)[1], r2.mean())
 
 
+@pytest.mark.parametrize("seed", [0, [0, 1, 2]])
+@pytest.mark.parametrize("batch_size", [6, None])
+def test_reshuffled_orders_are_chained_through_the_state(seed, batch_size):
+    """Each epoch shuffles the order before it, as scikit-learn's `shuffle` of a shuffled index."""
+    orders_seen = []
+    look = Each(lambda fit: orders_seen.append(fit.state.order))
+    fit = {"sampling": "reshuffle", "callbacks": [look]}
+    train(SGD(0.1), epochs=5, batch_size=batch_size, random_state=seed, fit=fit)
+    for k, own in enumerate(np.atleast_1d(seed)):
+        rng = np.random.RandomState(own)
+        NETWORK.initialize(rng)
+        expected = np.arange(N)
+        for order in orders_seen:
+            expected = shuffle(expected, random_state=rng)
+            assert order.shape == ((N,) if np.ndim(seed) == 0 else (3, N))
+            np.testing.assert_array_equal(np.atleast_2d(order)[k], expected)
+
+
+@pytest.mark.parametrize("seed", [0, [0, 1, 2], "shared"])
+def test_a_resumed_chain_is_the_uninterrupted_one(seed):
+    options = {"random_state": 5 if seed == "shared" else seed}
+    if seed == "shared":  # two models, one order
+        options["penalty"] = Penalty(l2=np.array([[0.1], [0.2]]))
+    fit = {"sampling": "reshuffle"}
+    whole = train(Adam(), epochs=5, fit=fit, **options)
+    first = train(Adam(), epochs=2, fit=fit, **options)
+    order = first.state_.order.copy()
+    rest = train(Adam(), epochs=3, fit={**fit, "state": first.state_}, **options)
+    np.testing.assert_array_equal(host(rest), host(whole))
+    np.testing.assert_array_equal(rest.state_.order, whole.state_.order)
+    np.testing.assert_array_equal(first.state_.order, order)
+    forgotten = dataclasses.replace(first.state_, order=None)
+    other = train(Adam(), epochs=3, fit={**fit, "state": forgotten}, **options)
+    assert (host(other) != host(whole)).any(), "the order is a part of the state"
+
+
+def test_a_chain_whose_last_epoch_was_cut_short_goes_on_from_its_whole_order():
+    fit = {"sampling": "reshuffle"}
+    first = train(SGD(0.5), epochs=None, fit={**fit, "iterations": 6})
+    assert first.state_.epoch == 2
+    rng = np.random.RandomState(0)
+    NETWORK.initialize(rng)
+    order = np.arange(N)
+    for _ in range(2):
+        order = shuffle(order, random_state=rng)
+    np.testing.assert_array_equal(first.state_.order, order)
+    rest = train(SGD(0.5), epochs=1, fit={**fit, "state": first.state_})
+    np.testing.assert_array_equal(rest.state_.order, shuffle(order, random_state=rng))
+
+
+def test_data_of_another_size_begin_a_new_chain():
+    fit = {"sampling": "reshuffle"}
+    state = train(SGD(0.5), epochs=2, fit=fit).state_
+    rng = state.resumed_generators()[0]
+    trainer = Trainer(NETWORK, BinaryCrossEntropy(), random_state=0)
+    trainer.fit(X[:15], T[:15], epochs=1, state=state, **fit)
+    np.testing.assert_array_equal(trainer.state_.order, rng.permutation(15))
+    again = trainer.fit(X, T, epochs=1, state=trainer.state_, **fit)
+    assert again.n_epochs == 1
+    np.testing.assert_array_equal(trainer.state_.order, rng.permutation(N))
+
+
+@pytest.mark.parametrize("sampling", ["shuffle", "replacement", "sequential"])
+def test_other_batches_leave_no_order_in_the_state(sampling):
+    state = train(SGD(0.5), fit={"sampling": "reshuffle"}).state_
+    assert state.order is not None
+    assert train(SGD(0.5), fit={"sampling": sampling, "state": state}).state_.order is None
+    assert train(SGD(0.5), fit={"sampling": sampling}).state_.order is None
+    assert train(SGD(0.5)).initialize().order is None
+
+
 OPTIMIZERS = [
     SGD(0.5),
+    SGD(Cosine(0.1, total=12, unit="step"), momentum=1.0, velocity_form="steps"),
     SGD(Plateau(0.5, patience=0, min_delta=0.02), momentum=0.9, nesterov=True),
     AdaGrad(),
     RMSprop(centered=True),
@@ -385,7 +623,13 @@ def test_a_resumed_run_is_the_uninterrupted_one(optimizer, seed):
 
 
 def test_a_resumed_run_is_the_uninterrupted_one_on_every_backend(backend, dtype):
-    resume(OPTIMIZERS[4], 0, backend=backend.name, device=backend.device_name, dtype=dtype)
+    resume(
+        Adam(Cosine(0.1, total=12, unit="step"), amsgrad=True),
+        0,
+        backend=backend.name,
+        device=backend.device_name,
+        dtype=dtype,
+    )
 
 
 def test_a_state_moves_to_another_backend(backend):
@@ -607,54 +851,6 @@ def test_a_validation_loss_may_overflow_without_a_warning(backend):
     assert history.val_scores[0] < -1e50
 
 
-def test_a_callback_sees_each_epoch():
-    seen = []
-
-    def look(history):
-        assert isinstance(history, History)
-        seen.append((history.n_epochs, len(history.val_losses), trainer.state_.epoch))
-
-    trainer = Trainer(NETWORK, BinaryCrossEntropy())
-    trainer.fit(X, T, epochs=3, validation_data=(X, T), on_epoch=look)
-    assert seen == [(1, 1, 1), (2, 2, 2), (3, 3, 3)]
-
-
-def test_a_callback_may_end_the_run():
-    def stop(history):
-        if history.n_epochs == 2:
-            raise KeyboardInterrupt
-
-    trainer = Trainer(NETWORK, BinaryCrossEntropy(), Adam(), random_state=0)
-    with pytest.raises(KeyboardInterrupt):
-        trainer.fit(X, T, batch_size=6, on_epoch=stop)
-    assert snapshot(trainer.state_) == snapshot(train(Adam(), epochs=2).state_)
-
-
-@pytest.mark.parametrize("seed", [0, [0, 1]])
-@pytest.mark.parametrize(
-    ("progress", "limit", "told"),
-    [
-        ("Nets", {"epochs": 3}, ["Nets: 100%", "3/3", "epoch", "loss=", "val="]),
-        (True, {"iterations": 5, "epochs": None}, ["100%", "5/5", "step"]),
-        (False, {}, []),
-    ],
-)
-def test_a_progress_bar_is_drawn_on_stderr(capsys, monkeypatch, seed, progress, limit, told):
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)  # a notebook, where bars are always drawn
-    fit = {"progress": progress, "validation_data": (X, T), **limit}
-    epochs = fit.pop("epochs", 3)
-    train(SGD(), random_state=seed, epochs=epochs, fit=fit)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert all(text in err for text in told)
-    assert told or err == ""
-
-
-def test_no_progress_bar_is_drawn_into_a_file(capsys):
-    train(SGD(), random_state=0, fit={"progress": True})
-    assert capsys.readouterr() == ("", "")
-
-
 @pytest.mark.parametrize("seed", [0, [0, 1, 2]])
 def test_long_data_are_predicted_in_chunks(monkeypatch, seed):
     trainer = train(SGD(), random_state=seed)
@@ -672,6 +868,68 @@ def test_long_data_are_predicted_in_chunks(monkeypatch, seed):
     close(trainer.evaluate(X, T), scores)
 
 
+@pytest.mark.parametrize("seed", [0, [0, 1, 2]])
+def test_long_data_are_differentiated_in_chunks(monkeypatch, seed, backend):
+    """Chunks of 8, 8 and 4 rows: loss, gradient and the numbers that gradients are checked by."""
+    given = {"sample_weight": WEIGHTS}
+    place = {"backend": backend.name, "device": backend.device_name, "dtype": "float32"}
+    options = {"penalty": Penalty(l1=L1, l2=L2), "random_state": seed}
+    trainer = Trainer(NETWORK, BinaryCrossEntropy(), **options, **place)
+    state = trainer.initialize()
+    x, t = X.astype(np.float32), T
+    loss, gradient = trainer.loss_and_gradient(x, t, state=state, **given)
+    calls = []
+    right = Network.loss_and_gradient
+
+    def counted(self, xp, params, x, *args):
+        calls.append(tuple(x.shape))
+        return right(self, xp, params, x, *args)
+
+    monkeypatch.setattr(Network, "loss_and_gradient", counted)
+    monkeypatch.setattr(evaluation, "_MOST_ELEMENTS", 8 * HIDDEN * np.size(seed))
+    found = trainer.loss_and_gradient(x, t, state=state, **given)
+    assert calls == [(8, 3), (8, 3), (4, 3)]
+    assert type(found[1]) is np.ndarray
+    assert found[1].dtype == np.float32
+    close(found[0], loss, 1e-6)
+    close(found[1], gradient, 1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_chunks_change_no_gradient_by_more_than_rounding(monkeypatch, weighted):
+    given = {"sample_weight": WEIGHTS if weighted else None, "penalty": Penalty(L1, L2)}
+    weights = {"sample_weight": given["sample_weight"]}
+    trainer = Trainer(NETWORK, BinaryCrossEntropy(), penalty=given["penalty"], random_state=0)
+    state = trainer.initialize()
+    loss, gradient = trainer.loss_and_gradient(X, T, state=state, **weights)
+    expected = ByHand(sgd, weights["sample_weight"], True)
+    total = expected.weights.sum()
+    by_hand, slopes = expected.losses_and_gradients(NETWORK.unflatten(state.params), np.arange(N))
+    for most in (1, HIDDEN, 3 * HIDDEN, 7 * HIDDEN, 10**6):
+        monkeypatch.setattr(evaluation, "_MOST_ELEMENTS", most)
+        found = trainer.loss_and_gradient(X, T, state=state, **weights)
+        close(found[0], loss, 1e-13)
+        close(found[1], gradient, 1e-13)
+        close(found[0], by_hand / total)
+        close(found[1], NETWORK.flatten(slopes))
+        assert check_gradients(NETWORK, BinaryCrossEntropy(), X, T, **given) < 1e-7
+
+
+def test_dropout_is_differentiated_in_one_piece(monkeypatch):
+    """Its mask counts the elements of the whole batch: chunks would have other masks."""
+    network = Network([Dense(FEATURES, HIDDEN), Dropout(0.5), Dense(HIDDEN, OUTPUTS)])
+    trainer = Trainer(network, BinaryCrossEntropy(), SGD(1.0), random_state=0)
+    state = trainer.initialize()
+    loss, gradient = trainer.loss_and_gradient(X, T, state=state)
+    monkeypatch.setattr(evaluation, "_MOST_ELEMENTS", 1)
+    found = trainer.loss_and_gradient(X, T, state=state)
+    assert found[0] == loss
+    np.testing.assert_array_equal(found[1], gradient)
+    fit = {"sampling": "sequential", "batch_size": None, "epochs": 1}
+    trainer.fit(X, T, state=state, **fit)
+    np.testing.assert_array_equal(trainer.state_.params, state.params - gradient)
+
+
 def test_nothing_is_predicted_before_training():
     trainer = Trainer(NETWORK, "binary_cross_entropy", "adam")
     for call in (lambda: trainer.predict(X), lambda: trainer.evaluate(X, T)):
@@ -681,7 +939,7 @@ def test_nothing_is_predicted_before_training():
 
 def test_the_representation_tells_every_argument():
     text = repr(Trainer(NETWORK, "huber", "lion", max_norm=2.0, dtype="float32", random_state=7))
-    for part in (repr(NETWORK), "Huber(delta=1.0)", "Lion(", "max_norm=2.0", "random_state=7"):
+    for part in (repr(NETWORK), "Huber(", "Lion(", "max_norm=2.0", "random_state=7"):
         assert part in text
 
 
@@ -712,7 +970,9 @@ def test_predictions_have_the_type_of_the_parameters(dtype):
 def test_a_state_is_a_snapshot_that_later_epochs_leave_alone():
     states = []
     trainer = Trainer(NETWORK, BinaryCrossEntropy(), Adam(0.05), random_state=0)
-    trainer.fit(X, T, epochs=4, batch_size=7, on_epoch=lambda h: states.append(trainer.state_))
+    trainer.fit(
+        X, T, epochs=4, batch_size=7, callbacks=[Each(lambda fit: states.append(fit.state))]
+    )
     last = backends.to_host(trainer.state_.params).copy()
     trainer.fit(X, T, epochs=3, batch_size=7, state=states[0])
     np.testing.assert_array_equal(backends.to_host(trainer.state_.params), last)

@@ -57,7 +57,7 @@ class Batches(ABC):
         """
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(batch_size={self.batch_size})"
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
 
 
 class Shuffled(Batches):

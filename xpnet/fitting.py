@@ -47,6 +47,10 @@ class Fit:
         In place of the optimizer's, from the next epoch on.
     stopped : str or None
         Why the fit ends before its length.
+    resumable : bool
+        Whether a fit that is resumed goes on nevertheless.
+    begun : bool
+        Whether all callbacks have agreed to begin.
     callbacks : list
     random_state : int, list of int or None
         The seeds, where there are any.
@@ -70,18 +74,21 @@ class Fit:
         self.done = 0
         self.learning_rate: Any = None
         self.stopped: str | None = None
+        self.resumable = self.begun = False
         self.callbacks = sorted(callbacks, key=lambda callback: callback.last)
         self.random_state = random_state
         self.metadata = metadata or {}
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, *, resumable: bool = False) -> None:
         """End the fit after this epoch.
 
         Parameters
         ----------
         reason : str
+        resumable : bool, default False
+            Whether a fit that is resumed from a checkpoint goes on nevertheless.
         """
-        self.stopped = reason
+        self.stopped, self.resumable = reason, resumable
 
     def resume(self, training: Training, done: int, stopped: str | None) -> None:
         """Go on from what a checkpoint holds; for the use of a callback as the fit begins.
@@ -111,11 +118,12 @@ class Fit:
         FloatingPointError
             Training diverged; `state` is that before the epoch in which it did.
         """
-        with contextlib.ExitStack() as begun:
+        with contextlib.ExitStack() as ends:
             for callback in self.callbacks:
                 callback.on_fit_begin(self)
                 # Backwards: a checkpoint is written before another restores the best parameters.
-                begun.callback(callback.on_fit_end, self)
+                ends.callback(callback.on_fit_end, self)
+            self.begun = True
             while self.done < self.total and self.stopped is None:
                 self._call("on_epoch_begin")
                 self._epoch()

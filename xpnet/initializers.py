@@ -124,7 +124,8 @@ class _VarianceScaling(Initializer):
     scale: float = 2.0
 
     def __post_init__(self):
-        validation.check_choice("distribution", self.distribution, ["uniform", "normal"])
+        name = validation.check_choice("distribution", self.distribution, ["uniform", "normal"])
+        object.__setattr__(self, "distribution", name)
         validation.check_real("scale", self.scale, open_low=True)
 
     @abstractmethod

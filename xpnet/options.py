@@ -83,6 +83,13 @@ def check_sampling(sampling: Any, batch_size: Any) -> Batches:
     return SAMPLINGS[validation.check_choice("sampling", sampling, SAMPLINGS)](batch_size)
 
 
+def check_metadata(metadata: Any) -> dict[str, Any]:
+    """Return the metadata as a dict, in which ``"fit"`` is left to the fit."""
+    if metadata is not None and (not isinstance(metadata, dict) or "fit" in metadata):
+        raise TypeError(f"metadata={metadata!r} must be a dict without the key 'fit'.")
+    return metadata or {}
+
+
 def record(step_losses: Any, objectives: bool) -> str:
     """Return what a step returns, see `make_step`."""
     if step_losses is not None:

@@ -42,7 +42,8 @@ class Penalty:
         for name in ("l1", "l2"):
             checked = validation.check_hyperparameter(name, getattr(self, name))
             object.__setattr__(self, name, checked)
-        validation.check_choice("division", self.division, ["apart", "together", "none"])
+        division = validation.check_choice("division", self.division, ["apart", "together", "none"])
+        object.__setattr__(self, "division", division)
 
     def __bool__(self) -> bool:
         return bool(np.any(self.l1) or np.any(self.l2))

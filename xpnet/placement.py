@@ -132,6 +132,11 @@ class Placement:
     def _sparse_features(self, x: Any, name: str) -> SparseRows:
         validation.check_features(name, x.shape, self.problem.network.n_features_in)
         x = x.tocsr()
+        if x.dtype == np.uint8:
+            raise TypeError(
+                f"{name} is sparse, of 8-bit unsigned integers, which are pixels where they "
+                f"are dense. Pass {name}.astype('float32'), divided by 255 if they are pixels."
+            )
         stored = validation.cast(name, validation.check_numeric(name, x.data), self.dtype)
         x = type(x)((stored, x.indices, x.indptr), shape=x.shape)
         return SparseRows(x, self.backend.asarray)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,7 @@ class Trainer:
         held_out = options.check_held_out(validation_data)
         record = options.record(step_losses, objectives)
         callbacks = options.check_callbacks(callbacks)
+        metadata = options.check_metadata(metadata)
         place = self._place(x, t, sample_weight, *held_out)
         with place.session():
             samples = place.samples(x, t, sample_weight)
@@ -274,7 +276,8 @@ class Trainer:
             try:
                 fit.loop()
             finally:
-                self.state_, self.history_, self.stopped_ = fit.state, fit.history, fit.stopped
+                if fit.begun:
+                    self.state_, self.history_, self.stopped_ = fit.state, fit.history, fit.stopped
         return fit.history
 
     def _step(self, backend: Backend, record: str) -> Step:
@@ -469,7 +472,7 @@ class Trainer:
         device: Any = None,
         dtype: Any = None,
     ) -> Trainer:
-        """Return a trainer as `save`, or a `Checkpoint`, left it.
+        """Return a trainer as it was saved; of a `Checkpoint`, as if the fit had ended there.
 
         Parameters
         ----------
@@ -507,8 +510,11 @@ class Trainer:
             device=device,
             dtype=saved.params.dtype.name if dtype is None else dtype,
         )
-        trainer.state_ = training.state if training and known else trainer.initialize(saved.params)
+        trainer.state_ = trainer.initialize(saved.params)
         if training is not None:
+            if known:
+                trainer.state_ = training.state
+            trainer.state_ = replace(trainer.state_, params=training.kept_params)
             trainer.history_ = training.history
         return trainer
 

@@ -17,10 +17,12 @@ from xpnet import (
     Nadam,
     Network,
     Penalty,
+    Poisson,
     ReLU,
     RMSprop,
     Sigmoid,
     SoftmaxCrossEntropy,
+    SquaredError,
     Tanh,
     Trainer,
     backends,
@@ -96,7 +98,15 @@ HEAVY = {
     "sgd": (SoftmaxCrossEntropy(clip=1e-6), ReLU(), SGD(momentum=0.9, nesterov=True)),
     "lion": (SoftmaxCrossEntropy(offset=1e-7), ReLU(), Lion()),
     "adagrad": (SoftmaxCrossEntropy(), ReLU(), AdaGrad()),
+    "steps": (
+        BinaryCrossEntropy(precise=True, clip=1e-6),
+        Sigmoid(precise=True),
+        SGD(momentum=0.9, nesterov=True, velocity_form="steps"),
+    ),
+    "mixed": (SquaredError(outputs="mixed"), Tanh(), Adam(eps_form="plain")),
+    "sum": (Poisson(outputs="sum"), Tanh(), SGD(0.01)),
 }
+DIVISIONS = {"steps": "together", "mixed": "none"}
 
 
 class Case:
@@ -105,7 +115,8 @@ class Case:
     def __init__(self, kind, models):
         loss, activation, optimizer = HEAVY[kind]
         layers = [Dense(FEATURES, 6), activation, Dropout(0.3), Dense(6, CLASSES)]
-        self.problem = Problem(Network(layers), loss, optimizer, Penalty(l1=0.01, l2=0.1), 0.5)
+        penalty = Penalty(l1=0.01, l2=0.1, division=DIVISIONS.get(kind, "apart"))
+        self.problem = Problem(Network(layers), loss, optimizer, penalty, 0.5)
         self.lead = (models,) if models else ()
         rng = np.random.RandomState(1)
         params = rng.randn(*self.lead, self.problem.network.n_params)
@@ -131,10 +142,11 @@ class Case:
         """Return the arguments of a scan, each array brought by `bring`."""
         return tuple(tree_map(bring, tree) for tree in (self.carry, self.xs, self.data))
 
-    def expected(self):
+    def expected(self, record="before"):
         """Run the step on NumPy."""
-        backend = backends.get("numpy")
-        return backend.scan(make_step(self.problem, backend.xp), *self.arguments(np.asarray))
+        xp = backends.get("numpy").xp
+        step = make_step(self.problem, xp, record=record)
+        return backends.get("numpy").scan(step, *self.arguments(np.asarray))
 
 
 def tree_map(f, tree):
@@ -228,7 +240,7 @@ stacked = pytest.mark.parametrize("models", [None, 3])
 
 @stacked
 @cases
-@pytest.mark.parametrize("record", ["before", "after"])
+@pytest.mark.parametrize("record", ["before", "after", "objective"])
 def test_a_step_neither_reads_nor_writes_an_array(kind, models, record):
     case = Case(kind, models)
     xp = SealedNamespace(backends.get("numpy").xp)
@@ -238,12 +250,12 @@ def test_a_step_neither_reads_nor_writes_an_array(kind, models, record):
     for i in range(STEPS):
         carry, loss = step(carry, tuple(x[i, ...] for x in xs), data)
         losses.append(unseal(loss))
-    (params, state), expected = case.expected()
+    (params, state), expected = case.expected(record)
     np.testing.assert_array_equal(unseal(carry[0]), params)
+    np.testing.assert_array_equal(case.expected()[0][0], params)
     for found, wanted in zip(carry[1], state, strict=True):
         np.testing.assert_array_equal(unseal(found), wanted)
-    if record == "before":
-        np.testing.assert_array_equal(losses, expected)
+    np.testing.assert_array_equal(losses, expected)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_arrays_on_devices_come_to_the_host(backend, dtype):
         *(np.array(["a"]), np.array([1j]), np.array([None]), np.ones(2, ">f8")),
         *(np.longdouble(1), np.str_("a"), np.ma.array([1.0], mask=True)),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_would_not_come_back_is_refused(value):
     with pytest.raises(TypeError, match=r"(?s)^state\['x'\]\[1\]=.* cannot be saved: None, bool"):

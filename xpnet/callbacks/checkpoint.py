@@ -102,7 +102,8 @@ class Checkpoint(Callback):
             tuple(callback.state() for callback in fit.callbacks),
         )
         rate = None if isinstance(fit.learning_rate, Schedule) else fit.learning_rate
-        progress = {"done": fit.done, "stopped": fit.stopped, "learning_rate": rate}
+        stopped = None if fit.resumable else fit.stopped
+        progress = {"done": fit.done, "stopped": stopped, "learning_rate": rate}
         checkpoints.save(
             self.path,
             problem.network,

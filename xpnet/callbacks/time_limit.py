@@ -14,7 +14,8 @@ class TimeLimit(Callback):
     Parameters
     ----------
     seconds : float
-        Wall time of the whole fit; what was spent before a checkpoint counts.
+        Wall time. A fit that is resumed from a checkpoint has it anew: with a limit and a
+        checkpoint a long training is done in several sessions.
 
     Examples
     --------
@@ -34,10 +35,4 @@ class TimeLimit(Callback):
 
     def on_epoch_end(self, fit):
         if time.monotonic() - self._began >= self.seconds:
-            fit.stop(f"the time limit of {self.seconds:g} s was reached")
-
-    def state(self):
-        return {"spent": time.monotonic() - self._began}
-
-    def restore(self, state):
-        self._began = time.monotonic() - state["spent"]
+            fit.stop(f"the time limit of {self.seconds:g} s was reached", resumable=True)

@@ -60,6 +60,12 @@ class Training:
     callbacks: tuple[dict[str, Any], ...] = ()
     foreign: dict[str, Any] | None = None
 
+    @property
+    def kept_params(self) -> Any:
+        """The parameters that the fit ends with: the best that early stopping has, or the last."""
+        best = (own["best_params"] for own in self.callbacks if "best_params" in own)
+        return next((params for params in best if params is not None), self.state.params)
+
 
 @dataclass(frozen=True, eq=False)
 class Saved:

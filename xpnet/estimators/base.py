@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import warnings
 from abc import ABC, abstractmethod
@@ -39,6 +40,12 @@ _NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
 )
+_OF_FITS = (
+    *("t_", "history_", "callbacks_", "loss_", "loss_curve_", "best_loss_", "validation_scores_"),
+    *("best_validation_score_", "validation_loss_curve_"),
+)
+"""What a first fit forgets."""
+
 _OUT_ACTIVATIONS = {
     SoftmaxCrossEntropy: "softmax",
     BinaryCrossEntropy: "logistic",
@@ -105,6 +112,10 @@ class BaseMLP(BaseEstimator, ABC):
         train = Samples(X, self._encode(y), self._weigh(y, weights))
         held_out = None
         if validation_data is not None:
+            if checked.optimizer is None:
+                raise ValueError(
+                    "validation_data needs a stochastic solver; solver='lbfgs' is not."
+                )
             xv, yv, wv = options.check_held_out(validation_data)
             xv, yv = data.check_fit(self, xv, yv, reset=False, numeric=numeric)
             held_out = Samples(
@@ -151,7 +162,7 @@ class BaseMLP(BaseEstimator, ABC):
         if first:
             self._state: TrainState | None = None
             self._convergence: dict[str, Any] | None = None
-            for name in ("t_", "loss_curve_", "validation_scores_", "validation_loss_curve_"):
+            for name in _OF_FITS:
                 self.__dict__.pop(name, None)
             return initial_state(problem, (rng,), False, None)
         params, last = self._params(), getattr(self, "_state", None)
@@ -224,6 +235,9 @@ class BaseMLP(BaseEstimator, ABC):
         rng.set_state(trainer.state_.generators[0])
         self._set_params(trainer.state_.params, train.X)
         self._state = replace(trainer.state_, params=None, order=None)  # `coefs_` has them
+        if failure is not None:
+            nan = math.nan
+            trainer.history_.append(losses=nan, val_losses=nan, val_scores=nan)
         self._adopt(trainer.history_, convergence.state())
         if failure is not None:
             self._diverged(failure)
@@ -241,29 +255,32 @@ class BaseMLP(BaseEstimator, ABC):
         self._convergence = convergence | {"best_params": None}
         self.n_iter_ = history.n_epochs
         self.t_ = getattr(self, "t_", 0) + convergence["n_samples"] * self.n_iter_
-        self.loss_curve_ = self._longer("loss_curve_", history.losses) or []
+        validated = {
+            "validation_loss_curve_": history.val_losses,
+            "validation_scores_": history.val_scores if self.early_stopping else [],
+        }
+        for name, curve in validated.items():
+            setattr(self, name, self._longer(name, curve))
+        self.loss_curve_ = [*getattr(self, "loss_curve_", []), *history.losses]
         if self.loss_curve_:
             self.loss_ = self.loss_curve_[-1]
-        self.validation_loss_curve_ = self._longer("validation_loss_curve_", history.val_losses)
         best = float(convergence["best"])
-        self.best_loss_: float | None = best
-        self.best_validation_score_: float | None = None
-        scores = self._longer("validation_scores_", history.val_scores)
-        self.validation_scores_ = scores if self.early_stopping else None
-        if self.early_stopping:
-            self.best_loss_, self.best_validation_score_ = None, -best
+        self.best_loss_ = None if self.early_stopping else best
+        self.best_validation_score_ = -best if self.early_stopping else None
 
     def _longer(self, name: str, curve: list[float]) -> list[float] | None:
-        """Return the curve of earlier fits with this one's behind it; None if both are empty."""
-        return [*(getattr(self, name, None) or []), *curve] or None
+        """Return the curve of all fits, NaN where one had none; None if none had one."""
+        before = getattr(self, name, None)
+        if before is None and not curve:
+            return None
+        if before is None:
+            before = [math.nan] * len(getattr(self, "loss_curve_", []))
+        return [*before, *(curve or [math.nan] * self.n_iter_)]
 
     def _diverged(self, failure: FloatingPointError) -> None:
         """Say that training diverged: a warning where early stopping has kept good parameters."""
         if not self.early_stopping:
             raise ValueError(f"{_NOT_FINITE} {failure}") from failure
-        self.validation_scores_ = [*(self.validation_scores_ or []), float("nan")]
-        self.loss_curve_.append(float("nan"))
-        self.n_iter_ += 1
         warnings.warn(f"{failure} The best parameters are kept.", ConvergenceWarning, stacklevel=5)
 
     def _fit_lbfgs(
@@ -280,7 +297,7 @@ class BaseMLP(BaseEstimator, ABC):
                 tol=self.tol,
                 verbose=bool(self.verbose),
             )
-            if not np.isfinite(found.x).all():
+            if not (np.isfinite(found.x).all() and np.isfinite(found.fun)):
                 raise ValueError(_NOT_FINITE)
             params = place.floats(found.x)
         self._set_params(params, train.X)

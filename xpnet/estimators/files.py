@@ -129,8 +129,7 @@ def load(cls: type, path: str | os.PathLike[str], backend: str | None, device: A
         # A run's checkpoint: what the fit would have left behind, had it ended there.
         index = saved.metadata["fit"]["callbacks"].index("Convergence")
         convergence = training.callbacks[index]
-        best = convergence["best_params"]
-        params = params if best is None else best
+        params = training.kept_params
         estimator._adopt(training.history, convergence)
     estimator._be(saved.network, saved.loss)
     estimator._set_params(params, params)

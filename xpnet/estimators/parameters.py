@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,7 @@ def check(estimator: Any) -> Parameters:
     if p.max_norm is not None:
         validation.check_real("max_norm", p.max_norm, open_low=True)
     validation.check_random_state("random_state", p.random_state)
+    _check_class_weight(getattr(p, "class_weight", None))
     sizes = _sizes(p.hidden_layer_sizes)
     checked = Parameters(
         sizes,
@@ -122,6 +123,21 @@ def _check_numbers(p: Any) -> None:
         if isinstance(p.batch_size, str):
             validation.check_choice("batch_size", p.batch_size, ["auto", "a number of samples"])
         check_integer("batch_size", p.batch_size)
+
+
+def _check_class_weight(class_weight: Any) -> None:
+    if isinstance(class_weight, str):
+        validation.check_choice("class_weight", class_weight, ["balanced"])
+    elif class_weight is not None:
+        several = isinstance(class_weight, list)
+        for weights in class_weight if several else [class_weight]:
+            if not isinstance(weights, Mapping):
+                raise TypeError(
+                    f"class_weight={class_weight!r} must be a dict of weights by class (of several "
+                    "labels, a list of dicts), 'balanced' or None."
+                )
+            for label, weight in weights.items():
+                validation.check_real(f"class_weight[{label!r}]", weight)
 
 
 def _sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:

@@ -26,7 +26,8 @@ class Regression(Loss):
     outputs: str = "mean"
 
     def __post_init__(self):
-        validation.check_choice("outputs", self.outputs, ["mean", "sum", "mixed"])
+        outputs = validation.check_choice("outputs", self.outputs, ["mean", "sum", "mixed"])
+        object.__setattr__(self, "outputs", outputs)
 
     def link(self, logits, *, xp=None):
         return logits

@@ -12,7 +12,7 @@ from ..placement import float_dtype
 from .figures import COLOURS, new_axes
 from .sources import check_classifier
 
-_MARKERS = "os^DvP*X"
+_MARKERS = "os^DvPX<"
 
 
 def plot_decision_boundary(
@@ -92,16 +92,18 @@ def plot_decision_boundary(
         values, classes, probable = _ask_classifier(predict_or_estimator, _like(X, points))
     codes = _codes("y", labels, classes)
     shape = (len(sides[1]), len(sides[0]))
-    ax = new_axes((5.2, 4.4)) if ax is None else ax
+    own = ax is None
+    ax = new_axes((5.2, 4.4)) if own else ax
     if probable:
         _fill_probabilities(ax, sides, values.reshape(shape), _name(classes[1]))
     else:
         _fill_classes(ax, sides, _codes("predict(X)", values, classes).reshape(shape))
-    for k in np.unique(codes):
+    shown = np.unique(codes)
+    for k in shown:
         ax.scatter(
             *x[codes == k].T,
             s=22,
-            color=COLOURS[k % len(COLOURS)],
+            color=_colour(k),
             marker=_MARKERS[k % len(_MARKERS)],
             edgecolors="white",
             linewidths=0.6,
@@ -111,7 +113,10 @@ def plot_decision_boundary(
     columns = list(getattr(X, "columns", ()))
     if columns and all(isinstance(column, str) for column in columns):
         ax.set(xlabel=columns[0], ylabel=columns[1])
-    ax.legend(frameon=True, framealpha=0.8, edgecolor="none", loc="best")
+    if own and len(shown) > 4:  # beside the samples: inside it would hide them
+        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    else:
+        ax.legend(frameon=True, framealpha=0.8, edgecolor="none", loc="best")
     return ax
 
 
@@ -181,11 +186,12 @@ def _ask_function(
                     f"{len(classes)}: {classes}. Return classes."
                 )
             return values, classes, True
+    found = set(values.tolist())
     try:
-        return values, sorted(known | set(values.tolist())), False
+        return values, sorted(known | found), False
     except TypeError as error:
         raise ValueError(
-            f"predict(X) returns classes such as {values[0]!r}, y has others, such as {labels[0]!r}."
+            f"predict(X) returns the classes {list(found)}, y has others: {list(known)}."
         ) from error
 
 
@@ -208,12 +214,22 @@ def _name(label: Any) -> str:
     return f"class {int(label) if whole else label}"
 
 
+def _colour(k: int, weight: float = 1.0) -> tuple[float, float, float]:
+    """Return the class's colour, darker from the eighth on; mixed with white by its weight."""
+    from matplotlib.colors import to_rgb
+
+    shade = 0.6 ** (k // len(COLOURS))
+    rgb = [shade * part * weight + 1.0 - weight for part in to_rgb(COLOURS[k % len(COLOURS)])]
+    return (rgb[0], rgb[1], rgb[2])
+
+
 def _fill_probabilities(ax: Any, sides: list[np.ndarray], values: np.ndarray, name: str) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    colours = LinearSegmentedColormap.from_list("classes", [COLOURS[0], "#FFFFFF", COLOURS[1]])
+    ends: list[Any] = [_colour(0, 0.5), "white", _colour(1, 0.5)]
+    colours = LinearSegmentedColormap.from_list("classes", ends)
     levels = np.linspace(0.0, 1.0, 11)
-    fill = ax.contourf(*sides, np.clip(values, 0.0, 1.0), levels, cmap=colours, alpha=0.45)
+    fill = ax.contourf(*sides, np.clip(values, 0.0, 1.0), levels, cmap=colours)
     if values.min() < 0.5 < values.max():
         ax.contour(*sides, values, [0.5], colors="#333333", linewidths=1.2)
     bar = ax.figure.colorbar(fill, ax=ax, label=f"probability of {name}", ticks=levels[::5])
@@ -221,8 +237,8 @@ def _fill_probabilities(ax: Any, sides: list[np.ndarray], values: np.ndarray, na
 
 
 def _fill_classes(ax: Any, sides: list[np.ndarray], codes: np.ndarray) -> None:
-    for k in np.unique(codes):
+    for k in np.unique(codes):  # one by one: contours of all codes would pass through others
         inside = np.where(codes == k, 1.0, 0.0)
-        ax.contourf(*sides, inside, [0.5, 1.5], colors=[COLOURS[k % len(COLOURS)]], alpha=0.25)
+        ax.contourf(*sides, inside, [0.5, 1.5], colors=[_colour(k, 0.25)])
         if inside.min() < 0.5:
             ax.contour(*sides, inside, [0.5], colors="white", linewidths=1.2)

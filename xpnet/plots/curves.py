@@ -94,10 +94,10 @@ def plot_history(
         text = key if label is None else f"{label}, {key}" if len(curves) > 1 else label
         _line(ax, values, text, colour, "--" if key == "validation" else "-")
     if best is not None:
-        text = f"best epoch: {best}"
+        text = f"best epoch: {best}" if label is None else f"{label}, best epoch: {best}"
         at = list(curves.values())[-1][best - 1]
-        text = text if label is None else f"{label}, {text}"
-        ax.plot([best], [at], "o", color=colour, markeredgecolor="white", markersize=7, label=text)
+        point: dict[str, Any] = {"markeredgecolor": "white", "markersize": 7, "zorder": 3}
+        ax.plot([best], [at], "o", color=colour, label=text, **point)
     _label_curves(ax, "epoch", "loss" if curve == "losses" else "score")
     return ax
 

@@ -46,7 +46,7 @@ def read_curves(name: str, source: Any) -> tuple[History, int | None]:
 
 
 def _no_curve(name: str, source: Any) -> Exception:
-    if not hasattr(source, "fit"):
+    if isinstance(source, type) or not hasattr(source, "fit"):
         return TypeError(
             f"{name}={source!r} must be a History, or a fitted estimator with a loss curve."
         )
@@ -61,8 +61,8 @@ def _no_curve(name: str, source: Any) -> Exception:
     elif hasattr(source, "steps"):
         hint = "Pass its last step, pipeline[-1]."
     else:
-        hint = "MLPClassifier and MLPRegressor have one."
-    return ValueError(f"{name} is a fitted {kind} without a loss curve. {hint}")
+        hint = "MLPClassifier and MLPRegressor have one; of a Trainer pass what its fit returns."
+    return ValueError(f"{name} is a {kind} without a loss curve. {hint}")
 
 
 def check_fitted(name: str, estimator: Any) -> None:

@@ -1,0 +1,42 @@
+"""The blocks of docs/scikit-learn.md run as they stand, and give what their comments say."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.preprocessing import StandardScaler
+
+PAGE = Path(__file__).parents[1] / "docs" / "scikit-learn.md"
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # scikit-learn's scaler, strict
+@pytest.mark.parametrize("library", ["numpy", "array_api_strict"])
+def test_the_blocks_run_and_their_comments_hold(library, tmp_path, monkeypatch):
+    """Another library stands in for CuPy."""
+    for needed in ("onnx", library):
+        pytest.importorskip(needed)
+    if library != "numpy" and not StandardScaler().__sklearn_tags__().array_api_support:
+        pytest.skip("scikit-learn's scaler takes NumPy only, before 1.8")
+    monkeypatch.chdir(tmp_path)
+    page = PAGE.read_text(encoding="utf-8").replace("cupy", library)
+    names: dict = {}
+    checked = 0
+    for block in re.findall(r"```python\n(.*?)```", page, re.S):
+        exec(block, names)
+        for expression, comment in re.findall(r"^(\S[^#\n]*?)  # (.+)$", block, re.M):
+            try:
+                expected = ast.literal_eval(comment)
+                ast.parse(expression, mode="eval")
+            except (SyntaxError, ValueError):
+                continue
+            found = eval(expression, names)
+            if isinstance(expected, float):
+                np.testing.assert_allclose(found, expected, atol=5e-4, err_msg=expression)
+            else:
+                assert found == expected, expression
+            checked += 1
+    assert checked == 18
