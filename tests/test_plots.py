@@ -313,11 +313,14 @@ def test_epochs_of_all_fits_are_drawn(make):
     assert len(clf.loss_curve_) == 3
 
 
-def test_validation_of_some_fits_only_is_left_out():
+def test_validation_of_some_fits_only_begins_with_them():
     clf = fitted(warm_start=True)
     with pytest.warns(ConvergenceWarning):
         clf.fit(MOONS, NAMES, validation_data=(MOONS, NAMES))
-    assert [len(line.get_ydata()) for line in plots.plot_history(clf).lines] == [12]
+    train, held_out = (line.get_ydata() for line in plots.plot_history(clf).lines)
+    assert (len(train), len(held_out)) == (12, 12)
+    assert np.isnan(held_out[:6]).all()
+    np.testing.assert_array_equal(held_out[6:], clf.history_.val_losses)
     assert [len(line.get_ydata()) for line in plots.plot_history(clf.history_).lines] == [6, 6]
 
 
@@ -333,7 +336,7 @@ def test_the_curve_of_a_run_that_diverged_is_drawn():
         reg.fit(MOONS, MOONS[:, 0])
     train, held_out, _ = plots.plot_history(reg).lines
     assert np.isnan(reg.loss_curve_[-1])
-    np.testing.assert_array_equal(train.get_ydata(), reg.loss_curve_[:-1])
+    np.testing.assert_array_equal(train.get_ydata(), reg.loss_curve_)
     np.testing.assert_array_equal(held_out.get_ydata(), reg.history_.val_losses)
 
 

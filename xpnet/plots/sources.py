@@ -34,12 +34,11 @@ def read_curves(name: str, source: Any) -> tuple[History, int | None]:
         raise _no_curve(name, source)
     scores = getattr(source, "validation_scores_", None) or []
     last = getattr(source, "history_", None)
-    if last is not None and last.n_epochs >= np.isfinite(losses).sum():
+    if last is not None and last.n_epochs == len(losses):
         history = last
-    else:  # several fits, or scikit-learn's: what was not recorded in each epoch is left out
+    else:  # several fits, or scikit-learn's
         val_losses = getattr(source, "validation_loss_curve_", None) or []
-        known = {"losses": losses, "val_losses": val_losses, "val_scores": scores}
-        history = History(**{k: list(v) for k, v in known.items() if len(v) == len(losses)})
+        history = History(losses=losses, val_losses=val_losses, val_scores=scores)
     if not scores or len(history.val_scores) == 0:
         return history, None
     return history, 1 + int(np.nanargmax(history.val_scores))
