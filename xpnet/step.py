@@ -6,6 +6,7 @@ that a backend may loop over the step, compile it, or record and replay it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -99,9 +100,9 @@ def total(xp: Namespace, batch: Data) -> Any:
     """Return the sum of the batch's sample weights: a number, or an array of shape (..., 1)."""
     if batch.weights is None:
         return batch.x.shape[-2]
-    # A batch whose weights are all zero has a gradient of zero, not 0 / 0.
-    tiny = float(xp.finfo(batch.weights.dtype).smallest_normal)
-    return xp.maximum(xp.sum(batch.weights, axis=-1, keepdims=True), tiny)
+    weight = xp.sum(batch.weights, axis=-1, keepdims=True)
+    # Divided by infinity, a batch whose weights are all zero has a gradient of zero, not 0 / 0.
+    return xp.where(weight > 0.0, weight, xp.full_like(weight, math.inf))
 
 
 def mean_gradient(

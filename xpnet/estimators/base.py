@@ -74,6 +74,8 @@ class BaseMLP(BaseEstimator, ABC):
     pickle_optimizer_state = False
     """Whether pickles hold the optimizer's state, for `partial_fit` to go on with."""
 
+    _last_trainer: tuple[str | None, Any] = (None, None)
+
     @abstractmethod
     def _learn(self, y: np.ndarray, *, first: bool, incremental: bool) -> None:
         """Learn what the targets are, or check that they are still the same."""
@@ -105,22 +107,15 @@ class BaseMLP(BaseEstimator, ABC):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        numeric = is_regressor(self)
-        X, y = data.check_fit(self, X, y, reset=first, numeric=numeric)
+        X, y = data.check_fit(self, X, y, reset=first, numeric=is_regressor(self))
         weights = data.check_weights(sample_weight, X.shape[0])
         self._learn(y, first=first, incremental=incremental)
         train = Samples(X, self._encode(y), self._weigh(y, weights))
         held_out = None
         if validation_data is not None:
             if checked.optimizer is None:
-                raise ValueError(
-                    "validation_data needs a stochastic solver; solver='lbfgs' is not."
-                )
-            xv, yv, wv = options.check_held_out(validation_data)
-            xv, yv = data.check_fit(self, xv, yv, reset=False, numeric=numeric)
-            held_out = Samples(
-                xv, self._encode(yv), self._weigh(yv, data.check_weights(wv, len(yv)))
-            )
+                raise ValueError("validation_data needs another solver than 'lbfgs'.")
+            held_out = self._held_out(validation_data, train)
         rng = check_random_state(self.random_state)
         dtype = data.float_type(self, X) if first else float_dtype(self.coefs_[0])
         if checked.optimizer is None:
@@ -135,7 +130,7 @@ class BaseMLP(BaseEstimator, ABC):
         self._fit_stochastic(
             train,
             checked,
-            self._trainer(checked, dtype),
+            self._make_trainer(checked, dtype, again=not first),
             rng,
             incremental=incremental,
             validation_data=held_out,
@@ -143,6 +138,20 @@ class BaseMLP(BaseEstimator, ABC):
             metadata=metadata,
         )
         return self
+
+    def _held_out(self, validation_data: Any, train: Samples) -> Samples:
+        """Return the checked validation set."""
+        X, y, weights = options.check_held_out(validation_data)
+        try:
+            X, y = data.check_fit(self, X, y, reset=False, numeric=is_regressor(self))
+            weights = data.check_weights(weights, X.shape[0])
+            t = self._encode(y)
+            if t.shape[1:] != train.t.shape[1:]:
+                raise ValueError(f"y has shape {y.shape}; {train.t.shape[1]} outputs are needed.")
+            return Samples(X, t, self._weigh(y, weights))
+        except (ValueError, TypeError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"validation_data: {error}") from error
 
     def _begin(
         self,
@@ -181,8 +190,13 @@ class BaseMLP(BaseEstimator, ABC):
                 f"those of the fit before, which this one goes on from, have {found}."
             )
 
-    def _trainer(self, checked: Parameters, dtype: str) -> Trainer:
-        return Trainer(
+    def _make_trainer(self, checked: Parameters, dtype: str, *, again: bool) -> Trainer:
+        """Return a trainer, the last one again if it is the same: it keeps what was compiled."""
+        key = repr((self.get_params(deep=False), self._network, dtype))
+        last_key, trainer = self._last_trainer
+        if again and key == last_key:
+            return trainer
+        trainer = Trainer(
             self._network,
             self._fitted_loss,
             checked.optimizer,
@@ -193,6 +207,8 @@ class BaseMLP(BaseEstimator, ABC):
             dtype=dtype,
             random_state=options.plain_seeds(self.random_state),
         )
+        self._last_trainer = key, trainer
+        return trainer
 
     def _fit_stochastic(
         self,
@@ -441,6 +457,7 @@ class BaseMLP(BaseEstimator, ABC):
         for name in ("coefs_", "intercepts_"):
             if name in state:
                 state[name] = [backends.to_host(array) for array in state[name]]
+        state.pop("_last_trainer", None)
         kept = state.pop("_state", None)
         if kept is not None and self.pickle_optimizer_state:
             moments = tuple(backends.to_host(array) for array in kept.optimizer_state)

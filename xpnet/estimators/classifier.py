@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from .. import backends, functions
 from ..backends import Array
 from ..losses import BinaryCrossEntropy, SoftmaxCrossEntropy
+from ..placement import float_dtype
 from .base import BaseMLP, is_stochastic, keep
 
 
@@ -235,7 +236,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class_weight='balanced' is not supported for partial_fit, which sees a part of "
                 "the data: pass a dict of weights, or sample_weight."
             )
-        self._check_classes(backends.to_host(classes), y)
+        self._check_classes(None if classes is None else np.asarray(backends.to_host(classes)), y)
         return self._fit(X, y, sample_weight, None, incremental=True)
 
     def _check_classes(self, classes: Any, y: Any) -> None:
@@ -313,17 +314,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         array of shape (n_samples,) or (n_samples, n_labels)
             Of X's library; labels of text are a NumPy array.
         """
-        y = self._outputs(X, "predict", self._decide)
-        if self._multilabel:
-            return y
-        if backends.owner(y) is None or self.classes_.dtype.kind not in "iufb":
-            return self.classes_[backends.to_host(y)]
-        backend = backends.get(like=(y,))
-        return backend.xp.take(backend.asarray(self.classes_), y, axis=0)
+        p = self._outputs(X, "predict", self._link)
+        if not self._multilabel and self.classes_.dtype.kind not in "iufb":
+            p = backends.to_host(p)  # no device has text
+        backend = backends.get(like=(p,))
+        with backend.session(float_dtype(p)):
+            y = self._decide(p, backend.xp)
+            if self._multilabel:
+                return y
+            if backends.owner(y) is None:
+                return self.classes_[y]
+            return backend.xp.take(backend.asarray(self.classes_), y, axis=0)
 
-    def _decide(self, logits: Array, *, xp: Any) -> Array:
+    def _decide(self, p: Array, xp: Any) -> Array:
         """Return the numbers of the classes, or which labels each sample has."""
-        p = self._link(logits, xp=xp)
         if self._fitted_loss.exclusive:
             return xp.argmax(p, axis=-1)
         yes = xp.astype(p > 0.5, xp.asarray(0).dtype)
@@ -347,9 +351,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _probabilities(self, logits: Array, *, xp: Any) -> Array:
         p = self._link(logits, xp=xp)
-        if self._fitted_loss.exclusive or self._multilabel:
-            return p
-        return xp.concat([1.0 - p, p], axis=-1) if len(self.classes_) > 1 else 0.0 * p + 1.0
+        if not self._fitted_loss.exclusive and not self._multilabel:
+            if len(self.classes_) == 1:
+                return 0.0 * p + 1.0
+            rest = xp.where(p < 1.0, 1.0 - p, self._link(-logits, xp=xp))
+            p = xp.concat([rest, p], axis=-1)
+        # As in scikit-learn, but for what that rounds to 0: logarithms shall be finite.
+        return xp.maximum(p, float(xp.finfo(p.dtype).smallest_normal))
 
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of the probabilities, which are finite.

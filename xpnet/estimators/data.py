@@ -46,10 +46,11 @@ _CHECKS: dict[str, Any] = {"accept_sparse": ["csr", "csc"]}
 
 
 def check_features(estimator: Any, X: Any, *, reset: bool) -> Any:
-    """Return X checked: host data in a float type, a device array as it is."""
+    """Return X checked, in a float type: host data on the host, a device array on its device."""
     if backends.owner(X) is not None:
         validation.check_features("X", tuple(X.shape), None)
-        return validate_data(estimator, X, reset=reset, skip_check_array=True)
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return _floats(X)
     return validate_data(estimator, X, reset=reset, dtype=_dtypes(estimator, X), **_CHECKS)
 
 
@@ -85,6 +86,18 @@ def check_fit(estimator: Any, X: Any, y: Any, *, reset: bool, numeric: bool) -> 
     return X, y
 
 
+def _floats(X: Array) -> Array:
+    """Return a device array in a float type; 8-bit integers are numbers, as on the host."""
+    backend = backends.get(like=(X,))
+    with backend.session("float64"):
+        if not backend.xp.isdtype(X.dtype, ("bool", "integral")):
+            return X
+        try:
+            return backend.xp.astype(X, backend.dtype("float64"))
+        except ValueError:  # the device has none
+            return backend.xp.astype(X, backend.xp.float32)
+
+
 def _dtypes(estimator: Any, X: Any) -> Any:
     """Return the types that X may keep."""
     if estimator.dtype is not None:
@@ -114,7 +127,7 @@ def _take(array: Any, rows: np.ndarray) -> Array:
         return None if array is None else array[rows]
     backend = backends.get(like=(array,))
     with backend.session(float_dtype(array)):
-        return backend.xp.take(array, backend.asarray(rows), axis=0)
+        return backend.xp.take(array, backend.asarray(rows.astype(np.int32)), axis=0)
 
 
 def split(
