@@ -99,8 +99,8 @@ def test_intervals(open_low, open_high, inside, outside):
         ("features", ((4, 3, 1), None), ValueError, "(samples, features) is needed."),
         ("features", ((0, 4), 4), ValueError, "x has no samples (shape (0, 4))"),
         ("weights", ([1.0, 2.0], 3), ValueError, "x has shape (2,); (3,) is needed."),
-        ("weights", ([1.0, -2.0], 2), ValueError, "x must be 0 or more"),
-        ("weights", ([0.0, 0.0], 2), ValueError, "one of them above 0."),
+        ("weights", ([1.0, -2.0], 2), ValueError, "x holds -2; weights must be 0 or more"),
+        ("weights", ([0.0, 0.0], 2), ValueError, "x holds only zeros"),
     ],
 )
 def test_messages(check, arguments, error, message):
