@@ -39,4 +39,4 @@ def test_the_blocks_run_and_their_comments_hold(library, tmp_path, monkeypatch):
             else:
                 assert found == expected, expression
             checked += 1
-    assert checked == 18
+    assert checked == 19

@@ -582,6 +582,13 @@ def test_a_classifier_of_four_features_has_no_plane():
         plots.plot_decision_boundary(fitted(X=X, y=y), X, y)
 
 
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 @pytest.fixture
 def pyplot():
     from matplotlib import pyplot
@@ -695,11 +702,14 @@ def test_pictures_are_png_files_of_150_dots_an_inch(tmp_path):
     np.testing.assert_array_equal(imread(again, format="png"), image)
 
 
-def test_figures_of_pyplot_are_closed_and_ours_are_unknown_to_it(tmp_path):
+def test_new_figures_are_pyplots_where_it_is_in_use(tmp_path):
     from matplotlib import pyplot
 
     pyplot.close("all")
-    plots.plot_history(CURVE)
+    ax = plots.plot_history(CURVE)
+    assert pyplot.gcf() is ax.figure
+    assert pyplot.gca() is ax
+    plots.save(ax, tmp_path / "whole.png")
     assert pyplot.get_fignums() == []
     figure = pyplot.figure()
     ax = figure.subfigures(1, 2)[0].add_subplot()

@@ -19,6 +19,7 @@ class Observer(Protocol):
     """What a fit calls; `xpnet.callbacks.Callback` is one."""
 
     last: bool
+    steers: bool
 
     def on_fit_begin(self, fit: Fit) -> None: ...
     def on_epoch_begin(self, fit: Fit) -> None: ...
@@ -79,6 +80,11 @@ class Fit:
         self.random_state = random_state
         self.metadata = metadata or {}
 
+    @property
+    def steering(self) -> list[Observer]:
+        """The callbacks that may change the training."""
+        return [callback for callback in self.callbacks if callback.steers]
+
     def stop(self, reason: str, *, resumable: bool = False) -> None:
         """End the fit after this epoch.
 
@@ -107,7 +113,7 @@ class Fit:
         self.state = state.moved(place.floats)
         self.history = training.history
         self.done, self.stopped = done, stopped
-        for callback, own in zip(self.callbacks, training.callbacks, strict=True):
+        for callback, own in zip(self.steering, training.callbacks, strict=True):
             callback.restore(own)
 
     def loop(self) -> None:

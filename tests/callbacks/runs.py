@@ -31,12 +31,16 @@ def fit(trained, *callbacks, x=X[:18], t=T[:18], **options):
 class Each(Callback):
     """Calls a function with the fit after each epoch."""
 
+    steers = False
+
     def __init__(self, function):
         self.on_epoch_end = function
 
 
 class Fail(Callback):
     """Raises at an event of an epoch; of no epoch where that is None."""
+
+    steers = False
 
     def __init__(self, epoch=None, error=RuntimeError, event="on_epoch_end"):
         self.epoch, self.error, self.event = epoch, error, event

@@ -22,7 +22,7 @@ class ArrayAPIStrict(Backend):
     """array-api-strict on one of its stand-in devices."""
 
     name = "array_api_strict"
-    remedy = "pip install array-api-strict"
+    remedy = "Install it (pip install array-api-strict), or use backend='numpy'"
 
     def __init__(self, device: Any = None) -> None:
         self.version()

@@ -19,7 +19,7 @@ class JAX(Backend):
 
     mutable = False
     name = "jax"
-    remedy = "pip install jax"
+    remedy = "Install it (pip install jax), or use backend='numpy'"
     _compiled: ClassVar[weakref.WeakKeyDictionary[Step, Any]] = weakref.WeakKeyDictionary()
 
     def __init__(self, device: Any = None) -> None:

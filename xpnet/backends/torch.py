@@ -15,7 +15,7 @@ class Torch(Backend):
     """PyTorch tensors on any of its devices."""
 
     name = "torch"
-    remedy = "pip install torch"
+    remedy = "Install it (pip install torch), or use backend='numpy'"
 
     def __init__(self, device: Any = None) -> None:
         self.version()

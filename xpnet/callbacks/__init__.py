@@ -1,5 +1,6 @@
 """Callbacks: what happens between the epochs of a fit."""
 
+from ..fitting import Fit
 from .base import Callback
 from .checkpoint import Checkpoint
 from .csv_logger import CSVLogger
@@ -13,6 +14,7 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "EarlyStopping",
+    "Fit",
     "LearningRateSchedule",
     "ProgressBar",
     "TimeLimit",

@@ -26,6 +26,17 @@ class Callback:
     last: bool = False
     """Whether it is called after all others: it then sees what they decided."""
 
+    steers: bool = True
+    """Whether it may change the training. Checkpoints compare such callbacks alone: others, such
+    as a progress bar, may come and go between a run and its resumption."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in vars(cls):
+            if name.startswith("on_") and not hasattr(Callback, name):
+                events = [event for event in vars(Callback) if event.startswith("on_")]
+                raise TypeError(f"{cls.__name__}.{name} is no event; {', '.join(events)} are.")
+
     def on_fit_begin(self, fit: Fit) -> None:
         """Forget earlier fits, and say what is wrong before any work is done."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import zlib
 from pathlib import Path
@@ -14,6 +15,17 @@ from ..fitting import Fit
 from ..optimizers import Schedule
 from ..placement import Samples, SparseRows
 from .base import Callback
+
+
+def _told(callback: Any) -> str:
+    """Return a callback's class and those of its options that can be compared."""
+    plain = {
+        name: value
+        for name, value in vars(callback).items()
+        if isinstance(value, int | float | str | None) and name[0] != "_" and name[-1] != "_"
+    }
+    options = ", ".join(f"{name}={value!r}" for name, value in plain.items())
+    return f"{type(callback).__name__}({options})"
 
 
 def _fingerprint(samples: Samples) -> str:
@@ -30,8 +42,9 @@ def _fingerprint(samples: Samples) -> str:
 class Checkpoint(Callback):
     """Writes all that a run needs to go on: first of all, after every `every` epochs, at the end.
 
-    A run that was killed, at whatever moment, and is started again in the same way goes on from
-    the file and gives bit for bit what the uninterrupted run gives.
+    A run that was killed or interrupted, at whatever moment, and is started again in the same way
+    goes on from the last write and gives bit for bit what the uninterrupted run gives. A message
+    (logging) says that it goes on, or that there is nothing left to do.
 
     Parameters
     ----------
@@ -65,6 +78,7 @@ class Checkpoint(Callback):
     """
 
     last = True
+    steers = False
 
     def __init__(
         self, path: str | os.PathLike[str], *, every: int = 1, resume: bool = True
@@ -99,7 +113,7 @@ class Checkpoint(Callback):
             problem.optimizer,
             problem.penalty,
             problem.max_norm,
-            tuple(callback.state() for callback in fit.callbacks),
+            tuple(callback.state() for callback in fit.steering),
         )
         rate = None if isinstance(fit.learning_rate, Schedule) else fit.learning_rate
         stopped = None if fit.resumable else fit.stopped
@@ -131,10 +145,14 @@ class Checkpoint(Callback):
         ]
         if differ:
             raise ValueError(
-                f"{self.path} is of another run ({'; '.join(differ)}). Choose another path, or "
-                "pass resume=False to overwrite it."
+                f"{self.path} is of another run ({'; '.join(differ)}). Choose another path (each "
+                "fit needs its own), or pass resume=False to overwrite it."
             )
         fit.resume(saved.training, progress["done"], progress["stopped"])
+        over = fit.stopped is not None or fit.done >= fit.total
+        what = "is finished, nothing is trained; resume=False starts anew" if over else "goes on"
+        done = f"{fit.unit} {fit.done} of {fit.total}"
+        logging.getLogger("xpnet").warning("%s: the run %s, after %s.", self.path, what, done)
         if progress["learning_rate"] is not None:
             fit.learning_rate = progress["learning_rate"]
 
@@ -153,5 +171,5 @@ class Checkpoint(Callback):
             "train_score": run.score,
             "step_losses": run.keep_steps,
             "objectives": run.objectives,
-            "callbacks": [type(callback).__name__ for callback in fit.callbacks],
+            "callbacks": [_told(callback) for callback in fit.steering],
         }

@@ -40,6 +40,8 @@ class CSVLogger(Callback):
     ('epoch,losses,seconds', 3)
     """
 
+    steers = False
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
 

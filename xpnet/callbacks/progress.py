@@ -31,6 +31,8 @@ class ProgressBar(Callback):
     >>> history = trainer.fit(x, t, epochs=2, callbacks=[ProgressBar("two points")])
     """
 
+    steers = False
+
     def __init__(self, label: str | None = None) -> None:
         self.label = label
 

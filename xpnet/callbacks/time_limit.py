@@ -27,6 +27,8 @@ class TimeLimit(Callback):
     True
     """
 
+    steers = False
+
     def __init__(self, seconds: float) -> None:
         self.seconds = validation.check_real("seconds", seconds, open_low=True)
 

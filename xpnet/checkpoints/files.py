@@ -77,6 +77,8 @@ def save(
     (9,)
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"path={str(path)!r} is a folder; a file's path is needed.")
     if metadata is not None and not isinstance(metadata, dict):
         raise TypeError(f"metadata={metadata!r} must be a dict.")
     if training is not None:

@@ -42,7 +42,7 @@ _NOT_FINITE = (
 )
 _OF_FITS = (
     *("t_", "history_", "callbacks_", "loss_", "loss_curve_", "best_loss_", "validation_scores_"),
-    *("best_validation_score_", "validation_loss_curve_"),
+    *("best_validation_score_", "validation_loss_curve_", "stopped_"),
 )
 """What a first fit forgets."""
 
@@ -166,6 +166,7 @@ class BaseMLP(BaseEstimator, ABC):
         if not first:
             self._check_sizes(network)
         self._be(network, self._make_loss(dtype))
+        self._fitted_loss.prepare(train.t, network.n_outputs, "y")  # says what is wrong with y
         optimizer = checked.optimizer or SGD()
         problem = Problem(network, self._fitted_loss, optimizer, checked.penalty)
         if first:
@@ -255,6 +256,9 @@ class BaseMLP(BaseEstimator, ABC):
             nan = math.nan
             trainer.history_.append(losses=nan, val_losses=nan, val_scores=nan)
         self._adopt(trainer.history_, convergence.state())
+        self.stopped_ = trainer.stopped_
+        if self.verbose and self.stopped_ is not None and convergence.stopped_epoch_ is None:
+            print(f"Stopped after iteration {self.n_iter_}: {self.stopped_}.")
         if failure is not None:
             self._diverged(failure)
         elif trainer.stopped_ is None and not incremental and self.n_iter_ == self.max_iter:
@@ -426,7 +430,9 @@ class BaseMLP(BaseEstimator, ABC):
         Returns
         -------
         sklearn.neural_network.MLPClassifier or MLPRegressor
-            Fitted; on NumPy its predictions are the same to the bit.
+            Fitted; on NumPy its predictions are the same to the bit (but for probabilities that
+            scikit-learn rounds to 0). Parameters that it lacks have its defaults, and a
+            `partial_fit` of it begins with a fresh optimizer.
 
         Raises
         ------
@@ -442,7 +448,8 @@ class BaseMLP(BaseEstimator, ABC):
         Returns
         -------
         onnx.ModelProto
-            Its input ``X`` has shape (N, n_features_in_). A classifier has the outputs ``label``
+            Its input ``X`` has shape (N, n_features_in_) and the type of `coefs_`: train with
+            ``dtype="float32"`` for runtimes that want that. A classifier has the outputs ``label``
             and ``probabilities``, a regressor ``predictions``.
         """
         check_is_fitted(self, "coefs_")

@@ -111,7 +111,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Weights of shape (inputs, outputs) and biases of each layer; NumPy arrays, or of X's library
         where X lay on a device.
     loss_, best_loss_ : float
-        Of the last epoch, of the best one (None with `early_stopping`).
+        Of the last epoch, whichever epoch's parameters are kept; of the best one (None with
+        `early_stopping`).
     loss_curve_ : list of float
         Mean over each epoch's batches of loss and penalty before their updates.
     validation_scores_, best_validation_score_ : list of float, float
@@ -121,6 +122,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     history_ : History
         Curves of the last fit.
     callbacks_ : list of Callback
+    stopped_ : str or None
+        Why a callback ended the last fit.
     n_iter_, t_ : int
         Epochs of the last fit; samples seen in all fits.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
@@ -202,7 +205,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array of shape (n_samples,), or (n_samples, n_labels) of zeros and ones
             Classes; or, of several labels, which of them each sample has.
         sample_weight : array of shape (n_samples,), optional
-        validation_data : tuple (X, y), optional
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch; early stopping watches it in place of a part of the data.
 
         Returns

@@ -52,7 +52,7 @@ class Convergence(EarlyStopping):
         self.seen = seen
         self.initial_rate = float(estimator.learning_rate_init)
         self.power = estimator.power_t
-        self.verbose = bool(estimator.verbose)
+        self._verbose = bool(estimator.verbose)
         self._before = before
 
     def _patience(self):
@@ -97,7 +97,7 @@ class Convergence(EarlyStopping):
         fit.stop(reason)
 
     def _tell(self, line: str, *values: Any) -> None:
-        if self.verbose:
+        if self._verbose:
             print(line % values)
 
     def state(self):

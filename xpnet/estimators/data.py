@@ -116,6 +116,11 @@ def check_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
     """Return sample weights of shape (n_samples,) on the host; a number counts for every sample."""
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, str):
+        raise TypeError(
+            f"sample_weight={sample_weight!r} must be an array of numbers; class_weight='balanced' "
+            "weighs samples by their classes."
+        )
     sample_weight = backends.to_host(sample_weight)
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, float(sample_weight))

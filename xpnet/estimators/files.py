@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import checkpoints
+from .. import backends, checkpoints
 from ..callbacks import Callback, Checkpoint
 from ..checkpoints.components import construct_component, describe_component
 from ..layers import Layer
@@ -118,6 +118,8 @@ def load(cls: type, path: str | os.PathLike[str], backend: str | None, device: A
         name = described["type"]
         raise ValueError(f"{path} holds an {name}: xpnet.{name}.load reads it.")
     values = {name: _unpack(value) for name, value in described["params"].items()}
+    if backend is not None:
+        backends.check_name(backend)
     estimator = cls(**values | {"backend": backend, "device": device})
     for name, value in described["fitted"].items():
         setattr(estimator, name, _unpack(value))
@@ -127,8 +129,7 @@ def load(cls: type, path: str | os.PathLike[str], backend: str | None, device: A
         estimator.history_ = training.history
     if training is not None and "fit" in saved.metadata:
         # A run's checkpoint: what the fit would have left behind, had it ended there.
-        index = saved.metadata["fit"]["callbacks"].index("Convergence")
-        convergence = training.callbacks[index]
+        [convergence] = [own for own in training.callbacks if "n_samples" in own]
         params = training.kept_params
         estimator._adopt(training.history, convergence)
     estimator._be(saved.network, saved.loss)

@@ -70,6 +70,6 @@ def minimize(
             f"lbfgs failed to converge after {found.nit} iteration(s): {found.message}. Increase "
             "max_iter or max_fun, or scale the data.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return found

@@ -143,8 +143,9 @@ def _check_class_weight(class_weight: Any) -> None:
 def _sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
     sizes = hidden_layer_sizes
     if isinstance(sizes, str) or not (isinstance(sizes, Sequence) or hasattr(sizes, "__iter__")):
-        sizes = (sizes,)
-    return tuple(validation.check_integer("hidden_layer_sizes", n) for n in sizes)
+        return (validation.check_integer("hidden_layer_sizes", sizes),)
+    sizes = enumerate(sizes)
+    return tuple(validation.check_integer(f"hidden_layer_sizes[{i}]", n) for i, n in sizes)
 
 
 def _each(name: str, value: Any, n_hidden: int) -> list[Any]:

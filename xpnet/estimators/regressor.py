@@ -111,7 +111,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X : array, pandas data frame or sparse matrix of shape (n_samples, n_features)
         y : array of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array of shape (n_samples,), optional
-        validation_data : tuple (X, y), optional
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch; early stopping watches it in place of a part of the data.
 
         Returns

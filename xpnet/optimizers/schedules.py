@@ -227,7 +227,7 @@ class Cosine(Schedule):
 
 
 class Plateau(Schedule):
-    """Multiplied by `factor` whenever the monitored loss has stopped falling.
+    """Multiplied by `reduction` whenever the monitored loss has stopped falling.
 
     The monitored loss is the validation loss where there is one, else the training loss. After
     more than `patience` epochs in a row without a loss below ``best - min_delta`` the rate is

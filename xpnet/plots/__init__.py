@@ -1,7 +1,7 @@
 """Pictures of training runs.
 
-matplotlib is needed only here, and is imported when the first picture is drawn. Figures that
-are made here are the caller's alone: pyplot does not know them, and no display is needed.
+matplotlib is needed only here, and is imported when the first picture is drawn. New figures are
+pyplot's where pyplot is in use, in notebooks too; else no display and no pyplot are needed.
 """
 
 from .boundary import plot_decision_boundary

@@ -81,8 +81,15 @@ def _require_matplotlib() -> None:
 
 
 def new_axes(size: tuple[float, float] = (6.4, 4.0)) -> Any:
-    """Return the axes of a new figure of that size in inches."""
+    """Return the axes of a new figure of that size in inches.
+
+    The figure is pyplot's, which notebooks draw and ``plt.show()`` shows, where pyplot is in use.
+    """
     _require_matplotlib()
+    if "matplotlib.pyplot" in sys.modules or "ipykernel" in sys.modules:
+        from matplotlib import pyplot
+
+        return pyplot.figure(figsize=size, layout="constrained").add_subplot()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -25,7 +25,7 @@ def read_curves(name: str, source: Any) -> tuple[History, int | None]:
     -------
     history : History
     best : int or None
-        Of early stopping: the epoch with the best score, from 1.
+        Of early stopping: the epoch whose parameters are kept, from 1.
     """
     if isinstance(source, History):
         return source, None
@@ -39,6 +39,10 @@ def read_curves(name: str, source: Any) -> tuple[History, int | None]:
     else:  # several fits, or scikit-learn's
         val_losses = getattr(source, "validation_loss_curve_", None) or []
         history = History(losses=losses, val_losses=val_losses, val_scores=scores)
+    for callback in getattr(source, "callbacks_", ()):
+        if getattr(callback, "restore_best", False) and callback.best_epoch_:
+            earlier = 0 if last is None else len(losses) - last.n_epochs
+            return history, earlier + callback.best_epoch_
     if not scores or len(history.val_scores) == 0:
         return history, None
     return history, 1 + int(np.nanargmax(history.val_scores))
