@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from . import validation
 from .checkpoints import Training
 from .history import History
+from .optimizers import Schedule
 from .state import TrainState
 from .training import Run
 
@@ -50,6 +52,8 @@ class Fit:
         Why the fit ends before its length.
     resumable : bool
         Whether a fit that is resumed goes on nevertheless.
+    given : bool
+        Whether the state that it began from was handed in, not drawn.
     begun : bool
         Whether all callbacks have agreed to begin.
     callbacks : list
@@ -75,7 +79,7 @@ class Fit:
         self.done = 0
         self.learning_rate: Any = None
         self.stopped: str | None = None
-        self.resumable = self.begun = False
+        self.resumable = self.given = self.begun = False
         self.callbacks = sorted(callbacks, key=lambda callback: callback.last)
         self.random_state = random_state
         self.metadata = metadata or {}
@@ -139,6 +143,9 @@ class Fit:
         steps = self.unit == "step"
         left = self.total - self.done
         before, entries = self.state, History()
+        rate = self.learning_rate
+        if rate is not None and not isinstance(rate, Schedule):
+            self.learning_rate = validation.check_hyperparameter("fit.learning_rate", rate)
         self.state = self.run.epoch(before, entries, left if steps else None, self.learning_rate)
         # Only now: what interrupts an epoch leaves state and history as they were before it.
         for name, curve in vars(entries).items():

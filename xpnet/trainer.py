@@ -273,6 +273,7 @@ class Trainer:
             )
             seeds = options.plain_seeds(self.random_state)
             fit = Fit(run, start.moved(place.floats), limit, callbacks, seeds, metadata)
+            fit.given = state is not None
             try:
                 fit.loop()
             finally:

@@ -17,10 +17,14 @@ from .placement import Placement, Samples, SparseRows
 from .state import TrainState, snapshots
 from .step import Data, coefficient_table
 
-__all__ = ["Run"]
+__all__ = ["DivergenceError", "Run"]
 
 _MOST_ELEMENTS = 1 << 22
 """So many dense elements of sparse features are on the device at a time."""
+
+
+class DivergenceError(FloatingPointError):
+    """A loss or a parameter became NaN or infinite; the message says when."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,7 @@ class Run:
 
         Raises
         ------
-        FloatingPointError
+        DivergenceError
             A loss or a parameter became NaN or infinite; the message names epoch and step.
         """
         began = time.perf_counter()
@@ -196,7 +200,7 @@ class Run:
         else:
             return
         model = f", model {at[1]}" if len(at) > 1 else ""
-        raise FloatingPointError(
+        raise DivergenceError(
             f"Training diverged: {what} in epoch {epoch + 1}, step {at[0] + 1} of that epoch"
             f"{model}. Try a smaller learning rate, scaled inputs, or max_norm=1.0."
         )

@@ -28,15 +28,27 @@ def _told(callback: Any) -> str:
     return f"{type(callback).__name__}({options})"
 
 
-def _fingerprint(samples: Samples) -> str:
-    """Return what tells data sets apart: a checksum of features, targets and weights."""
-    x, checksum = samples.data.x, 0
-    sparse = isinstance(x, SparseRows)
-    stored = (x.matrix.data, x.matrix.indices, x.matrix.indptr) if sparse else (x,)
-    for array in (*stored, samples.t, samples.weights):
+def _checksum(*arrays: Any) -> str:
+    checksum = 0
+    for array in arrays:
         if array is not None:
             checksum = zlib.crc32(np.ascontiguousarray(backends.to_host(array)).data, checksum)
-    return f"{len(samples.t)} samples, {checksum:08x}"
+    return f"{checksum:08x}"
+
+
+def _start(fit: Fit) -> str:
+    """Return what tells the states apart that fits begin from: those that are handed in."""
+    state = fit.state
+    where = f"params of shape {tuple(state.params.shape)} at step {state.step}"
+    return f"{where}, {_checksum(state.params, *state.optimizer_state)}" if fit.given else where
+
+
+def _fingerprint(samples: Samples) -> str:
+    """Return what tells data sets apart: a checksum of features, targets and weights."""
+    x = samples.data.x
+    sparse = isinstance(x, SparseRows)
+    stored = (x.matrix.data, x.matrix.indices, x.matrix.indptr) if sparse else (x,)
+    return f"{len(samples.t)} samples, {_checksum(*stored, samples.t, samples.weights)}"
 
 
 class Checkpoint(Callback):
@@ -163,7 +175,8 @@ class Checkpoint(Callback):
         return {
             "unit": fit.unit,
             "random_state": fit.random_state,
-            "start": f"params of shape {tuple(fit.state.params.shape)} at step {fit.state.step}",
+            "start": _start(fit),
+            "labels": fit.metadata.get("labels"),
             "data": _fingerprint(run.samples),
             "validation_data": None if run.held_out is None else _fingerprint(run.held_out),
             "batches": repr(run.batches),

@@ -25,12 +25,13 @@ from ..evaluation import network_logits
 from ..history import History
 from ..losses import BinaryCrossEntropy, Loss, Poisson, SoftmaxCrossEntropy
 from ..network import Network
-from ..optimizers import SGD
+from ..optimizers import SGD, Optimizer
 from ..penalties import Penalty
 from ..placement import Placement, float_dtype
 from ..state import TrainState, initial_state, snapshots
 from ..step import Problem
 from ..trainer import Trainer
+from ..training import DivergenceError
 from . import compat, conversion, data, files, lbfgs, parameters
 from .convergence import Convergence
 from .data import Samples
@@ -62,9 +63,26 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
+def _kind_of(optimizer: Optimizer | None) -> Any:
+    """Return what must agree for one optimizer to go on with another's state."""
+    if optimizer is None:
+        return None
+    form = getattr(optimizer, "velocity_form", None)
+    return type(optimizer).__name__, optimizer.state_names, form
+
+
+def _same(given: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Return whether parameters are those of before, as far as that is sure."""
+    plain = str | int | float | tuple | None
+    return all(
+        a is b or (type(a) is type(b) and isinstance(a, plain) and a == b)
+        for a, b in zip(given.values(), before.values(), strict=True)
+    )
+
+
 def keep(estimator: Any, arguments: dict[str, Any]) -> None:
     """Make a constructor's arguments attributes, as they are."""
-    names = estimator._get_param_names()
+    names = arguments.keys() - {"self", "__class__"}
     vars(estimator).update({name: arguments[name] for name in names})
 
 
@@ -74,7 +92,11 @@ class BaseMLP(BaseEstimator, ABC):
     pickle_optimizer_state = False
     """Whether pickles hold the optimizer's state, for `partial_fit` to go on with."""
 
-    _last_trainer: tuple[str | None, Any] = (None, None)
+    _memory: tuple[TrainState | None, Any] = (None, None)
+    """The last fit's state, and the kind of optimizer that it is of."""
+
+    _compiled: tuple[Any, ...] = ()
+    """The last trainer's parameters, problem and steps, which a backend may have compiled."""
 
     @abstractmethod
     def _learn(self, y: np.ndarray, *, first: bool, incremental: bool) -> None:
@@ -116,12 +138,14 @@ class BaseMLP(BaseEstimator, ABC):
             if checked.optimizer is None:
                 raise ValueError("validation_data needs another solver than 'lbfgs'.")
             held_out = self._held_out(validation_data, train)
+        if first:
+            self._forget()
         rng = check_random_state(self.random_state)
         dtype = data.float_type(self, X) if first else float_dtype(self.coefs_[0])
         if checked.optimizer is None:
             self._fit_lbfgs(train, self._begin(train, checked, dtype, rng, first), checked, dtype)
             return self
-        metadata = files.begin(self, rng, checked.callbacks, resume=not incremental)
+        rng, metadata = files.begin(self, rng, checked.callbacks, resume=not incremental)
         state = self._begin(train, checked, dtype, rng, first)
         if self.early_stopping and held_out is None:
             stratify = self._stratify(train.t)
@@ -130,7 +154,7 @@ class BaseMLP(BaseEstimator, ABC):
         self._fit_stochastic(
             train,
             checked,
-            self._make_trainer(checked, dtype, again=not first),
+            self._make_trainer(checked, dtype),
             rng,
             incremental=incremental,
             validation_data=held_out,
@@ -170,16 +194,24 @@ class BaseMLP(BaseEstimator, ABC):
         optimizer = checked.optimizer or SGD()
         problem = Problem(network, self._fitted_loss, optimizer, checked.penalty)
         if first:
-            self._state: TrainState | None = None
-            self._convergence: dict[str, Any] | None = None
-            for name in _OF_FITS:
-                self.__dict__.pop(name, None)
             return initial_state(problem, (rng,), False, None)
-        params, last = self._params(), getattr(self, "_state", None)
-        if last is not None and len(last.optimizer_state) == len(optimizer.state_names):
-            return replace(last, params=params, order=None)
+        params, (last, kind) = self._params(), self._memory
         fresh = initial_state(problem, (rng,), False, None, backends.to_host(params))
-        return replace(fresh, params=params)
+        if last is None or kind != _kind_of(optimizer):
+            return replace(fresh, params=params)
+        seed = fresh.dropout_seed if last.dropout_seed is None else last.dropout_seed
+        return replace(last, params=params, order=None, dropout_seed=seed)
+
+    def _forget(self) -> None:
+        """Forget what earlier fits learned."""
+        self._memory = None, None
+        self._convergence: dict[str, Any] | None = None
+        for name in _OF_FITS:
+            self.__dict__.pop(name, None)
+
+    def _remember(self, state: TrainState, optimizer: Optimizer | None) -> None:
+        """Keep what the next fit goes on with; `coefs_` and `intercepts_` are the parameters."""
+        self._memory = replace(state, params=None, order=None), _kind_of(optimizer)
 
     def _check_sizes(self, network: Network) -> None:
         """Raise where the network cannot go on from `coefs_`."""
@@ -191,12 +223,7 @@ class BaseMLP(BaseEstimator, ABC):
                 f"those of the fit before, which this one goes on from, have {found}."
             )
 
-    def _make_trainer(self, checked: Parameters, dtype: str, *, again: bool) -> Trainer:
-        """Return a trainer, the last one again if it is the same: it keeps what was compiled."""
-        key = repr((self.get_params(deep=False), self._network, dtype))
-        last_key, trainer = self._last_trainer
-        if again and key == last_key:
-            return trainer
+    def _make_trainer(self, checked: Parameters, dtype: str) -> Trainer:
         trainer = Trainer(
             self._network,
             self._fitted_loss,
@@ -208,7 +235,10 @@ class BaseMLP(BaseEstimator, ABC):
             dtype=dtype,
             random_state=options.plain_seeds(self.random_state),
         )
-        self._last_trainer = key, trainer
+        given = {**self.get_params(deep=False), "sizes": repr(self._network), "dtype": dtype}
+        if self._compiled and _same(given, self._compiled[0]):
+            _, trainer.problem, trainer._steps = self._compiled
+        self._compiled = given, trainer.problem, trainer._steps
         return trainer
 
     def _fit_stochastic(
@@ -228,12 +258,13 @@ class BaseMLP(BaseEstimator, ABC):
             n_samples=len(train.t),
             seen=getattr(self, "t_", 0),
             before=getattr(self, "_convergence", None),
+            incremental=incremental,
         )
         self.callbacks_ = copy.deepcopy(checked.callbacks)
         for callback in self.callbacks_ if incremental else ():
             if isinstance(callback, Checkpoint):
                 callback.resume = False  # each call is an epoch of its own
-        failure: FloatingPointError | None = None
+        failure: DivergenceError | None = None
         try:
             trainer.fit(
                 train.X,
@@ -246,12 +277,14 @@ class BaseMLP(BaseEstimator, ABC):
                 **fit,
             )
         except KeyboardInterrupt:
+            if not hasattr(trainer, "state_"):  # nothing was begun
+                raise
             warnings.warn("Training interrupted by user.", stacklevel=4)
-        except FloatingPointError as error:
+        except DivergenceError as error:
             failure = error
         rng.set_state(trainer.state_.generators[0])
         self._set_params(trainer.state_.params, train.X)
-        self._state = replace(trainer.state_, params=None, order=None)  # `coefs_` has them
+        self._remember(trainer.state_, checked.optimizer)
         if failure is not None:
             nan = math.nan
             trainer.history_.append(losses=nan, val_losses=nan, val_scores=nan)
@@ -275,12 +308,9 @@ class BaseMLP(BaseEstimator, ABC):
         self._convergence = convergence | {"best_params": None}
         self.n_iter_ = history.n_epochs
         self.t_ = getattr(self, "t_", 0) + convergence["n_samples"] * self.n_iter_
-        validated = {
-            "validation_loss_curve_": history.val_losses,
-            "validation_scores_": history.val_scores if self.early_stopping else [],
-        }
-        for name, curve in validated.items():
-            setattr(self, name, self._longer(name, curve))
+        scores = self._longer("validation_scores_", history.val_scores)
+        self.validation_scores_ = scores if self.early_stopping else None
+        self.validation_loss_curve_ = self._longer("validation_loss_curve_", history.val_losses)
         self.loss_curve_ = [*getattr(self, "loss_curve_", []), *history.losses]
         if self.loss_curve_:
             self.loss_ = self.loss_curve_[-1]
@@ -297,7 +327,7 @@ class BaseMLP(BaseEstimator, ABC):
             before = [math.nan] * len(getattr(self, "loss_curve_", []))
         return [*before, *(curve or [math.nan] * self.n_iter_)]
 
-    def _diverged(self, failure: FloatingPointError) -> None:
+    def _diverged(self, failure: DivergenceError) -> None:
         """Say that training diverged: a warning where early stopping has kept good parameters."""
         if not self.early_stopping:
             raise ValueError(f"{_NOT_FINITE} {failure}") from failure
@@ -322,7 +352,7 @@ class BaseMLP(BaseEstimator, ABC):
             params = place.floats(found.x)
         self._set_params(params, train.X)
         self.loss_, self.n_iter_, self.t_ = float(found.fun), int(found.nit), 0
-        self._state = None
+        self._memory = None, None
 
     def _placement(self, X: Any, dtype: str, penalty: Penalty) -> Placement:
         """Return where X is computed on."""
@@ -337,7 +367,8 @@ class BaseMLP(BaseEstimator, ABC):
 
     def _set_params(self, params: Array, X: Any) -> None:
         """Make `coefs_` and `intercepts_`: of X's library, or NumPy arrays for host data."""
-        params = backends.to_host(params) if backends.owner(X) is None else params
+        if backends.owner(X) is None:
+            params = np.require(backends.to_host(params), requirements="W")
         backend = backends.get(like=(params,))
         with backend.session(float_dtype(params)):
             named = self._network.unflatten(params, xp=backend.xp)
@@ -430,9 +461,9 @@ class BaseMLP(BaseEstimator, ABC):
         Returns
         -------
         sklearn.neural_network.MLPClassifier or MLPRegressor
-            Fitted; on NumPy its predictions are the same to the bit (but for probabilities that
-            scikit-learn rounds to 0). Parameters that it lacks have its defaults, and a
-            `partial_fit` of it begins with a fresh optimizer.
+            Fitted. On NumPy its predictions for dense X of the type of `coefs_` are the same to the
+            bit, but for probabilities that scikit-learn rounds to 0. Parameters that it lacks have
+            its defaults, and a `partial_fit` of it begins with a fresh optimizer.
 
         Raises
         ------
@@ -454,6 +485,8 @@ class BaseMLP(BaseEstimator, ABC):
         """
         check_is_fitted(self, "coefs_")
         classes = getattr(self, "classes_", None)
+        if classes is not None and classes.dtype.kind == "f" and (classes % 1 == 0).all():
+            classes = classes.astype(np.int64)  # ONNX has no labels that are floats
         flatten = classes is None and self.n_outputs_ == 1
         return onnx.to_onnx(
             self._network, self._params(), self._fitted_loss, classes=classes, flatten=flatten
@@ -464,11 +497,11 @@ class BaseMLP(BaseEstimator, ABC):
         for name in ("coefs_", "intercepts_"):
             if name in state:
                 state[name] = [backends.to_host(array) for array in state[name]]
-        state.pop("_last_trainer", None)
-        kept = state.pop("_state", None)
+        state.pop("_compiled", None)
+        kept, kind = state.pop("_memory", (None, None))
         if kept is not None and self.pickle_optimizer_state:
             moments = tuple(backends.to_host(array) for array in kept.optimizer_state)
-            state["_state"] = replace(kept, optimizer_state=moments)
+            state["_memory"] = replace(kept, optimizer_state=moments), kind
         return state
 
     def __sklearn_tags__(self) -> Any:

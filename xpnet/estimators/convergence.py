@@ -26,11 +26,14 @@ class Convergence(EarlyStopping):
         Samples that were trained on by earlier fits (`t_`).
     before : dict, optional
         What `state` returned after an earlier fit.
+    incremental : bool
+        Whether this is a `partial_fit`, which goes on with the earlier one's rate.
 
     Notes
     -----
     'invscaling' has the rate ``learning_rate_init / (t + 1)**power_t`` with t the samples seen
-    before the epoch. 'adaptive' divides the rate by 5 where the others stop, until it is 1e-6.
+    before the epoch; in the first epoch of a `fit` it is `learning_rate_init`, as in scikit-learn.
+    'adaptive' divides the rate by 5 where the others stop, until it is 1e-6.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Convergence(EarlyStopping):
         n_samples: int,
         seen: int,
         before: dict[str, Any] | None,
+        incremental: bool,
     ) -> None:
         self.monitor, self.mode = ("val_scores" if scores else "losses"), None
         self.patience = estimator.n_iter_no_change
@@ -54,6 +58,7 @@ class Convergence(EarlyStopping):
         self.power = estimator.power_t
         self._verbose = bool(estimator.verbose)
         self._before = before
+        self._incremental = incremental
 
     def _patience(self):
         return Patience(self.patience, self.min_delta, strict=False)
@@ -63,13 +68,16 @@ class Convergence(EarlyStopping):
         self._rate = self.initial_rate
         if self.restore_best:
             self._best_params = fit.state.params
-        if self._before is not None:
-            self.restore(self._before | {"best_params": self._best_params})
+        before = self._before
+        if before is not None and before["monitor"] == self.monitor:
+            rate = before["rate"] if self._incremental else self._rate
+            self.restore(before | {"best_params": self._best_params, "rate": rate})
 
     def on_epoch_begin(self, fit):
         if self.rate_rule == "invscaling":
             seen = self.seen + fit.history.n_epochs * self.n_samples
-            fit.learning_rate = self.initial_rate / (seen + 1) ** self.power
+            first = fit.history.n_epochs == 0 and not self._incremental
+            fit.learning_rate = self.initial_rate / (1 if first else seen + 1) ** self.power
         elif self.rate_rule == "adaptive":
             fit.learning_rate = self._rate
 
@@ -94,6 +102,7 @@ class Convergence(EarlyStopping):
             return
         self._tell("%s %s", reason, end)
         self.stopped_epoch_ = fit.history.n_epochs
+        self._counter.waited = self.patience + 1  # a warm start has no patience left
         fit.stop(reason)
 
     def _tell(self, line: str, *values: Any) -> None:
@@ -101,7 +110,8 @@ class Convergence(EarlyStopping):
             print(line % values)
 
     def state(self):
-        return super().state() | {"rate": self._rate, "n_samples": self.n_samples}
+        own = {"monitor": self.monitor, "rate": self._rate, "n_samples": self.n_samples}
+        return super().state() | own
 
     def restore(self, state):
         super().restore(state)

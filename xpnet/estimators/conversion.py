@@ -10,6 +10,7 @@ from sklearn.preprocessing import LabelBinarizer
 
 from .. import backends
 from ..layers import Identity, Layer, ReLU, Sigmoid, Tanh
+from . import files
 
 _ACTIVATIONS: dict[type[Layer], str] = {
     Identity: "identity",
@@ -32,21 +33,26 @@ def to_sklearn(estimator: Any) -> Any:
     ValueError
         scikit-learn has no such activation, one for each layer, or no such loss.
     """
-    make = getattr(sklearn.neural_network, type(estimator).__name__)
+    make = getattr(sklearn.neural_network, files.kind(type(estimator)))
     theirs = make()
     known = theirs.get_params()
-    values = estimator.get_params() | {"activation": _activation(estimator)}
+    values = {name: getattr(estimator, name) for name in known if hasattr(estimator, name)}
+    values["activation"] = _activation(estimator)
     # Objects and names that scikit-learn lacks say how to train, not what was learned.
-    if values["solver"] not in ("lbfgs", "sgd", "adam"):
-        del values["solver"]
-    if values["learning_rate"] not in ("constant", "invscaling", "adaptive"):
-        del values["learning_rate"]
-    loss = values.pop("loss", None)
+    theirs_of = {
+        "solver": ("lbfgs", "sgd", "adam"),
+        "learning_rate": ("constant", "invscaling", "adaptive"),
+    }
+    for name, names in theirs_of.items():
+        value = values.pop(name)
+        if isinstance(value, str) and value.lower() in names:
+            values[name] = value.lower()
+    values.pop("loss", None)
     if estimator.out_activation_ == "exp":
         if "loss" not in known:
-            raise ValueError(f"loss={loss!r} needs scikit-learn 1.7 or newer.")
+            raise ValueError(f"loss={estimator.loss!r} needs scikit-learn 1.7 or newer.")
         values["loss"] = "poisson"
-    theirs.set_params(**{name: value for name, value in values.items() if name in known})
+    theirs.set_params(**values)
     for name in _FITTED:
         if hasattr(estimator, name):
             setattr(theirs, name, getattr(estimator, name))
@@ -54,6 +60,8 @@ def to_sklearn(estimator: Any) -> Any:
         arrays = [backends.to_host(array) for array in getattr(estimator, name)]
         setattr(theirs, name, [np.array(array) for array in arrays])
     theirs._no_improvement_count = 0
+    theirs._best_coefs = [coef.copy() for coef in theirs.coefs_]
+    theirs._best_intercepts = [intercept.copy() for intercept in theirs.intercepts_]
     if hasattr(estimator, "classes_"):
         labels = np.eye(estimator.n_outputs_, dtype=int)
         theirs._label_binarizer = LabelBinarizer().fit(

@@ -158,5 +158,5 @@ def warn_of_batch_size(batch_size: Any, n_samples: int) -> None:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=4,
         )

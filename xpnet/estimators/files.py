@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 
 from .. import backends, checkpoints
 from ..callbacks import Callback, Checkpoint
@@ -32,6 +33,11 @@ _FITTED = (
 )
 
 
+def kind(cls: type) -> str:
+    """Return which of the two estimators a class is, or is derived from."""
+    return "MLPClassifier" if issubclass(cls, ClassifierMixin) else "MLPRegressor"
+
+
 def describe(estimator: Any, *, foreign: bool = False) -> dict[str, Any]:
     """Return what a file says of an estimator beside its network, as metadata.
 
@@ -49,7 +55,7 @@ def describe(estimator: Any, *, foreign: bool = False) -> dict[str, Any]:
         left_out["random_state"] = None
     fitted = {name: getattr(estimator, name) for name in _FITTED if hasattr(estimator, name)}
     return {
-        "type": type(estimator).__name__,
+        "type": kind(type(estimator)),
         "params": {
             name: _pack(name, value, foreign) for name, value in (values | left_out).items()
         },
@@ -66,6 +72,8 @@ def _pack(name: str, value: Any, foreign: bool) -> Any:
         return {"<text>": value.tolist(), "dtype": value.dtype.str}
     if isinstance(value, tuple | list):
         return type(value)(_pack(f"{name}[{i}]", v, foreign) for i, v in enumerate(value))
+    if isinstance(value, dict):
+        return {"<pairs>": [[key, entry] for key, entry in value.items()]}
     if name == "dtype" and value is not None:
         return np.dtype(value).name if not isinstance(value, str) else value
     if name == "device" and value is not None:
@@ -77,6 +85,8 @@ def _unpack(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return type(value)(map(_unpack, value))
     if isinstance(value, dict):
+        if "<pairs>" in value:
+            return dict(value["<pairs>"])
         if "<text>" in value:
             return np.array(value["<text>"], dtype=value["dtype"])
         for kind in _KINDS:
@@ -88,7 +98,7 @@ def _unpack(value: Any) -> Any:
 def save(estimator: Any, path: str | os.PathLike[str], *, optimizer_state: bool) -> Path:
     """Write a fitted estimator to a file."""
     params, training = estimator._params(), None
-    state = getattr(estimator, "_state", None)
+    state, _ = estimator._memory
     if optimizer_state and state is not None:
         checked = parameters.check(estimator)
         training = checkpoints.Training(
@@ -108,24 +118,26 @@ def save(estimator: Any, path: str | os.PathLike[str], *, optimizer_state: bool)
     )
 
 
-def load(cls: type, path: str | os.PathLike[str], backend: str | None, device: Any) -> Any:
+def load(cls: Any, path: str | os.PathLike[str], backend: str | None, device: Any) -> Any:
     """Return the fitted estimator of a file, or of a checkpoint that its fit wrote."""
     saved = checkpoints.load(path)
     described = saved.metadata.get("estimator")
     if described is None:
         raise ValueError(f"{path} holds a net, but no estimator: xpnet.Trainer.load reads it.")
-    if described["type"] != cls.__name__:
+    if described["type"] != kind(cls):
         name = described["type"]
         raise ValueError(f"{path} holds an {name}: xpnet.{name}.load reads it.")
     values = {name: _unpack(value) for name, value in described["params"].items()}
+    values |= {"backend": backend, "device": device}
     if backend is not None:
         backends.check_name(backend)
-    estimator = cls(**values | {"backend": backend, "device": device})
+    estimator = cls()  # of a subclass, which may take others
+    vars(estimator).update(values)
     for name, value in described["fitted"].items():
         setattr(estimator, name, _unpack(value))
     params, training = saved.params, saved.training
     if training is not None:
-        estimator._state = replace(training.state, params=None, order=None)
+        estimator._remember(training.state, training.optimizer)
         estimator.history_ = training.history
     if training is not None and "fit" in saved.metadata:
         # A run's checkpoint: what the fit would have left behind, had it ended there.
@@ -139,18 +151,22 @@ def load(cls: type, path: str | os.PathLike[str], backend: str | None, device: A
 
 def begin(
     estimator: Any, rng: np.random.RandomState, callbacks: list[Callback], *, resume: bool
-) -> dict[str, Any] | None:
-    """Return what checkpoints shall say of the estimator; None without any.
+) -> tuple[np.random.RandomState, dict[str, Any] | None]:
+    """Return the generator, and what checkpoints shall say of the estimator; None without any.
 
-    Where one will go on with a run, the generator is put where that run began.
+    Where one will go on with a run, the generator stands where that run began.
     """
     savers = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
     if not savers:
-        return None
+        return rng, None
     for saver in savers if resume else ():
         if saver.resume and saver.path.exists():
             began = checkpoints.load(saver.path).metadata.get("generator")
             if began is not None:
+                # Of None the global one is left where it is.
+                rng = np.random.RandomState() if estimator.random_state is None else rng
                 rng.set_state(began)
-    described = describe(estimator, foreign=True)
-    return {"estimator": described, "generator": rng.get_state(legacy=False)}
+    metadata: dict[str, Any] = {"estimator": describe(estimator, foreign=True)}
+    if hasattr(estimator, "classes_"):
+        metadata["labels"] = str(estimator.classes_.tolist())
+    return rng, metadata | {"generator": rng.get_state(legacy=False)}

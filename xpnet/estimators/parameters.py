@@ -19,9 +19,11 @@ from ..network import Network
 from ..optimizers import OPTIMIZERS, SCHEDULES, SGD, Adam, Optimizer, Schedule
 from ..penalties import Penalty
 
+_logistic = functools.partial(Sigmoid, precise=True)
 _ACTIVATIONS: dict[str, Callable[[], Layer]] = {
     **ACTIVATIONS,
-    "logistic": functools.partial(Sigmoid, precise=True),
+    "sigmoid": _logistic,
+    "logistic": _logistic,
 }
 _RULES = ("constant", "invscaling", "adaptive")
 """scikit-learn's ways to change the rate; the schedules are the core's."""
@@ -36,6 +38,7 @@ class Parameters:
     sizes : tuple of int
         Units of the hidden layers.
     activations : tuple of Layer
+        Of the hidden layers; without any, the one that was asked for, which scales the weights.
     dropout : tuple of float
     optimizer : Optimizer or None
         None is L-BFGS.
@@ -56,13 +59,14 @@ class Parameters:
     def network(self, n_features: int, n_outputs: int) -> Network:
         """Return the network; its initial weights are scikit-learn's."""
         layers: list[Layer] = []
-        n_inputs, init = n_features, Glorot()
-        for size, activation, rate in zip(self.sizes, self.activations, self.dropout, strict=True):
-            init = Glorot(scale=2 / 3 if isinstance(activation, Sigmoid) else 2.0)
+        inits = [Glorot(scale=2 / 3 if isinstance(a, Sigmoid) else 2.0) for a in self.activations]
+        hidden = zip(self.sizes, self.activations, self.dropout, inits, strict=False)
+        n_inputs = n_features
+        for size, activation, rate, init in hidden:
             layers += [Dense(n_inputs, size, init, init), activation]
             layers += [Dropout(rate)] if rate else []
             n_inputs = size
-        return Network([*layers, Dense(n_inputs, n_outputs, init, init)])
+        return Network([*layers, Dense(n_inputs, n_outputs, inits[-1], inits[-1])])
 
 
 def check(estimator: Any) -> Parameters:
@@ -168,7 +172,7 @@ def _activations(activation: Any, n_hidden: int) -> tuple[Layer, ...]:
         if not isinstance(entry, Layer) or entry.parameters:
             raise TypeError(f"activation={entry!r} must be {known}, for each hidden layer.")
         layers.append(entry)
-    return tuple(layers[:n_hidden])
+    return tuple(layers)
 
 
 def _dropout(dropout: Any, n_hidden: int) -> tuple[float, ...]:
@@ -183,6 +187,12 @@ def _optimizer(p: Any) -> Optimizer | None:
             raise ValueError(
                 f"learning_rate={p.learning_rate!r} with solver={p.solver!r}: an optimizer that is "
                 "passed as an object brings its own rate or schedule. Leave learning_rate out."
+            )
+        stacked = {name for name, value in vars(p.solver).items() if np.ndim(value) > 0}
+        if stacked:
+            raise ValueError(
+                f"solver={p.solver!r} is for a stack of models ({', '.join(sorted(stacked))}); an "
+                "estimator is one."
             )
         return p.solver
     name = p.solver
