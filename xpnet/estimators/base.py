@@ -4,54 +4,38 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from .. import backends, onnx, options
-from ..backends import Array
+from .. import backends, options
 from ..callbacks import Checkpoint
-from ..evaluation import network_logits
 from ..history import History
-from ..losses import BinaryCrossEntropy, Loss, Poisson, SoftmaxCrossEntropy
+from ..losses import Loss
 from ..network import Network
-from ..optimizers import SGD, Optimizer
-from ..penalties import Penalty
-from ..placement import Placement, float_dtype
+from ..optimizers import SGD
+from ..placement import float_dtype
 from ..state import TrainState, initial_state, snapshots
 from ..step import Problem
 from ..trainer import Trainer
 from ..training import DivergenceError
-from . import compat, conversion, data, files, lbfgs, parameters
+from . import data, files, lbfgs, parameters
+from .attributes import OF_FITS
 from .convergence import Convergence
 from .data import Samples
+from .fitted import FittedMLP, kind_of
 from .parameters import Parameters
 
 _NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
 )
-_OF_FITS = (
-    *("t_", "history_", "callbacks_", "loss_", "loss_curve_", "best_loss_", "validation_scores_"),
-    *("best_validation_score_", "validation_loss_curve_", "stopped_"),
-)
-"""What a first fit forgets."""
-
-_OUT_ACTIVATIONS = {
-    SoftmaxCrossEntropy: "softmax",
-    BinaryCrossEntropy: "logistic",
-    Poisson: "exp",
-}
 
 
 def is_stochastic(estimator: Any) -> bool:
@@ -63,14 +47,6 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
-def _kind_of(optimizer: Optimizer | None) -> Any:
-    """Return what must agree for one optimizer to go on with another's state."""
-    if optimizer is None:
-        return None
-    form = getattr(optimizer, "velocity_form", None)
-    return type(optimizer).__name__, optimizer.state_names, form
-
-
 def _same(given: dict[str, Any], before: dict[str, Any]) -> bool:
     """Return whether parameters are those of before, as far as that is sure."""
     plain = str | int | float | tuple | None
@@ -80,26 +56,20 @@ def _same(given: dict[str, Any], before: dict[str, Any]) -> bool:
     )
 
 
-def keep(estimator: Any, arguments: dict[str, Any]) -> None:
+def store_parameters(estimator: Any, arguments: dict[str, Any]) -> None:
     """Make a constructor's arguments attributes, as they are."""
     names = arguments.keys() - {"self", "__class__"}
     vars(estimator).update({name: arguments[name] for name in names})
 
 
-class BaseMLP(BaseEstimator, ABC):
-    """Base class of the estimators."""
-
-    pickle_optimizer_state = False
-    """Whether pickles hold the optimizer's state, for `partial_fit` to go on with."""
-
-    _memory: tuple[TrainState | None, Any] = (None, None)
-    """The last fit's state, and the kind of optimizer that it is of."""
+class BaseMLP(FittedMLP, ABC):
+    """Base class of the estimators: how they are fitted."""
 
     _compiled: tuple[Any, ...] = ()
     """The last trainer's parameters, problem and steps, which a backend may have compiled."""
 
     @abstractmethod
-    def _learn(self, y: np.ndarray, *, first: bool, incremental: bool) -> None:
+    def _fit_targets(self, y: np.ndarray, *, first: bool, incremental: bool) -> None:
         """Learn what the targets are, or check that they are still the same."""
 
     @abstractmethod
@@ -114,7 +84,7 @@ class BaseMLP(BaseEstimator, ABC):
     def _make_loss(self, dtype: str) -> Loss:
         """Return the loss that is minimised."""
 
-    def _weigh(self, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray | None:
+    def _sample_weights(self, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray | None:
         """Return the sample weights that the loss takes."""
         return sample_weight
 
@@ -131,8 +101,8 @@ class BaseMLP(BaseEstimator, ABC):
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = data.check_fit(self, X, y, reset=first, numeric=is_regressor(self))
         weights = data.check_weights(sample_weight, X.shape[0])
-        self._learn(y, first=first, incremental=incremental)
-        train = Samples(X, self._encode(y), self._weigh(y, weights))
+        self._fit_targets(y, first=first, incremental=incremental)
+        train = Samples(X, self._encode(y), self._sample_weights(y, weights))
         held_out = None
         if validation_data is not None:
             if checked.optimizer is None:
@@ -172,7 +142,7 @@ class BaseMLP(BaseEstimator, ABC):
             t = self._encode(y)
             if t.shape[1:] != train.t.shape[1:]:
                 raise ValueError(f"y has shape {y.shape}; {train.t.shape[1]} outputs are needed.")
-            return Samples(X, t, self._weigh(y, weights))
+            return Samples(X, t, self._sample_weights(y, weights))
         except (ValueError, TypeError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"validation_data: {error}") from error
@@ -189,7 +159,7 @@ class BaseMLP(BaseEstimator, ABC):
         network = checked.network(train.X.shape[1], self._count_outputs(train.t))
         if not first:
             self._check_sizes(network)
-        self._be(network, self._make_loss(dtype))
+        self._set_network(network, self._make_loss(dtype))
         self._fitted_loss.prepare(train.t, network.n_outputs, "y")  # says what is wrong with y
         optimizer = checked.optimizer or SGD()
         problem = Problem(network, self._fitted_loss, optimizer, checked.penalty)
@@ -197,7 +167,7 @@ class BaseMLP(BaseEstimator, ABC):
             return initial_state(problem, (rng,), False, None)
         params, (last, kind) = self._params(), self._memory
         fresh = initial_state(problem, (rng,), False, None, backends.to_host(params))
-        if last is None or kind != _kind_of(optimizer):
+        if last is None or kind != kind_of(optimizer):
             return replace(fresh, params=params)
         seed = fresh.dropout_seed if last.dropout_seed is None else last.dropout_seed
         return replace(last, params=params, order=None, dropout_seed=seed)
@@ -206,12 +176,8 @@ class BaseMLP(BaseEstimator, ABC):
         """Forget what earlier fits learned."""
         self._memory = None, None
         self._convergence: dict[str, Any] | None = None
-        for name in _OF_FITS:
+        for name in OF_FITS:
             self.__dict__.pop(name, None)
-
-    def _remember(self, state: TrainState, optimizer: Optimizer | None) -> None:
-        """Keep what the next fit goes on with; `coefs_` and `intercepts_` are the parameters."""
-        self._memory = replace(state, params=None, order=None), _kind_of(optimizer)
 
     def _check_sizes(self, network: Network) -> None:
         """Raise where the network cannot go on from `coefs_`."""
@@ -308,9 +274,9 @@ class BaseMLP(BaseEstimator, ABC):
         self._convergence = convergence | {"best_params": None}
         self.n_iter_ = history.n_epochs
         self.t_ = getattr(self, "t_", 0) + convergence["n_samples"] * self.n_iter_
-        scores = self._longer("validation_scores_", history.val_scores)
+        scores = self._extended("validation_scores_", history.val_scores)
         self.validation_scores_ = scores if self.early_stopping else None
-        self.validation_loss_curve_ = self._longer("validation_loss_curve_", history.val_losses)
+        self.validation_loss_curve_ = self._extended("validation_loss_curve_", history.val_losses)
         self.loss_curve_ = [*getattr(self, "loss_curve_", []), *history.losses]
         if self.loss_curve_:
             self.loss_ = self.loss_curve_[-1]
@@ -318,7 +284,7 @@ class BaseMLP(BaseEstimator, ABC):
         self.best_loss_ = None if self.early_stopping else best
         self.best_validation_score_ = -best if self.early_stopping else None
 
-    def _longer(self, name: str, curve: list[float]) -> list[float] | None:
+    def _extended(self, name: str, curve: list[float]) -> list[float] | None:
         """Return the curve of all fits, NaN where one had none; None if none had one."""
         before = getattr(self, name, None)
         if before is None and not curve:
@@ -353,159 +319,3 @@ class BaseMLP(BaseEstimator, ABC):
         self._set_params(params, train.X)
         self.loss_, self.n_iter_, self.t_ = float(found.fun), int(found.nit), 0
         self._memory = None, None
-
-    def _placement(self, X: Any, dtype: str, penalty: Penalty) -> Placement:
-        """Return where X is computed on."""
-        backend = backends.get(self.backend, self.device, like=(X,))
-        return Placement(backend, dtype, Problem(self._network, self._fitted_loss, SGD(), penalty))
-
-    def _be(self, network: Network, loss: Loss) -> None:
-        """Have that network and loss."""
-        self._network, self._fitted_loss = network, loss
-        self.n_layers_, self.n_outputs_ = len(network.names) // 2 + 1, network.n_outputs
-        self.out_activation_ = _OUT_ACTIVATIONS.get(type(loss), "identity")
-
-    def _set_params(self, params: Array, X: Any) -> None:
-        """Make `coefs_` and `intercepts_`: of X's library, or NumPy arrays for host data."""
-        if backends.owner(X) is None:
-            params = np.require(backends.to_host(params), requirements="W")
-        backend = backends.get(like=(params,))
-        with backend.session(float_dtype(params)):
-            named = self._network.unflatten(params, xp=backend.xp)
-        self.coefs_ = [named[f"W{i}"] for i in range(1, self.n_layers_)]
-        self.intercepts_ = [named[f"b{i}"] for i in range(1, self.n_layers_)]
-
-    def _params(self) -> Array:
-        """Return the flat vector of `coefs_` and `intercepts_`."""
-        pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        parts = [part for pair in pairs for part in pair]
-        backend = backends.get(like=(parts[0],))
-        with backend.session(float_dtype(parts[0])):
-            return backend.xp.concat([backend.xp.reshape(part, (-1,)) for part in parts])
-
-    @property
-    def _first_coef(self) -> Array:
-        return self.coefs_[0]
-
-    def _link(self, logits: Array, *, xp: Any) -> Array:
-        return self._fitted_loss.link(logits, xp=xp)
-
-    def _outputs(self, X: Any, method: str, function: Callable[..., Array]) -> Array:
-        """Return ``function(logits, xp=xp)``: of X's library, or a NumPy array for host data."""
-        check_is_fitted(self, "coefs_")
-        compat.check_same_namespace(X, self, "_first_coef", method)
-        X = data.check_features(self, X, reset=False)
-        place = self._placement(X, float_dtype(self.coefs_[0]), Penalty())
-        with place.session():
-            params = place.floats(self._params())
-            logits = network_logits(place, params, place.features(X, "X"))
-            y = function(logits, xp=place.backend.xp)
-            return place.backend.to_host(y) if backends.owner(X) is None else y
-
-    def save(self, path: str | os.PathLike[str], *, optimizer_state: bool = True) -> Path:
-        """Write the fitted estimator to a file: safetensors with JSON, no pickle.
-
-        Parameters
-        ----------
-        path : str or path
-            A file that is there is replaced; folders that are missing are made.
-        optimizer_state : bool, default True
-            Whether the file holds what `partial_fit` and a warm start go on with.
-
-        Returns
-        -------
-        pathlib.Path
-
-        Raises
-        ------
-        ValueError
-            A layer, the loss, the optimizer or the schedule is not one of xpnet's.
-
-        Notes
-        -----
-        Callbacks, and a RandomState as `random_state`, are not in the file.
-        """
-        check_is_fitted(self, "coefs_")
-        return files.save(self, path, optimizer_state=optimizer_state)
-
-    @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], *, backend: str | None = None, device: Any = None
-    ) -> Self:
-        """Return the fitted estimator of a file.
-
-        Parameters
-        ----------
-        path : str or path
-            What `save` wrote, or a `Checkpoint` of a fit; its estimator is as if the fit had ended
-            there.
-        backend, device
-            As for the constructor: where the file's net was trained does not matter.
-
-        Returns
-        -------
-        MLPClassifier or MLPRegressor
-
-        Raises
-        ------
-        FileNotFoundError
-            There is no such file.
-        ValueError
-            The file is damaged, of a later version, or of another estimator.
-        """
-        return files.load(cls, path, backend, device)
-
-    def to_sklearn(self) -> Any:
-        """Return scikit-learn's own estimator with the same weights.
-
-        Returns
-        -------
-        sklearn.neural_network.MLPClassifier or MLPRegressor
-            Fitted. On NumPy its predictions for dense X of the type of `coefs_` are the same to the
-            bit, but for probabilities that scikit-learn rounds to 0. Parameters that it lacks have
-            its defaults, and a `partial_fit` of it begins with a fresh optimizer.
-
-        Raises
-        ------
-        ValueError
-            scikit-learn has no such activation, one for each layer, or no such loss.
-        """
-        check_is_fitted(self, "coefs_")
-        return conversion.to_sklearn(self)
-
-    def to_onnx(self) -> Any:
-        """Return an ONNX model (the package onnx is needed: ``pip install 'xpnet[onnx]'``).
-
-        Returns
-        -------
-        onnx.ModelProto
-            Its input ``X`` has shape (N, n_features_in_) and the type of `coefs_`: train with
-            ``dtype="float32"`` for runtimes that want that. A classifier has the outputs ``label``
-            and ``probabilities``, a regressor ``predictions``.
-        """
-        check_is_fitted(self, "coefs_")
-        classes = getattr(self, "classes_", None)
-        if classes is not None and classes.dtype.kind == "f" and (classes % 1 == 0).all():
-            classes = classes.astype(np.int64)  # ONNX has no labels that are floats
-        flatten = classes is None and self.n_outputs_ == 1
-        return onnx.to_onnx(
-            self._network, self._params(), self._fitted_loss, classes=classes, flatten=flatten
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        for name in ("coefs_", "intercepts_"):
-            if name in state:
-                state[name] = [backends.to_host(array) for array in state[name]]
-        state.pop("_compiled", None)
-        kept, kind = state.pop("_memory", (None, None))
-        if kept is not None and self.pickle_optimizer_state:
-            moments = tuple(backends.to_host(array) for array in kept.optimizer_state)
-            state["_memory"] = replace(kept, optimizer_state=moments), kind
-        return state
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.array_api_support = True
-        return tags

@@ -15,7 +15,7 @@ from .. import backends, functions
 from ..backends import Array
 from ..losses import BinaryCrossEntropy, SoftmaxCrossEntropy
 from ..placement import float_dtype
-from .base import BaseMLP, is_stochastic, keep
+from .base import BaseMLP, is_stochastic, store_parameters
 
 
 def _has_labels(y: Any) -> bool:
@@ -192,7 +192,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         class_weight=None,
         callbacks=None,
     ):
-        keep(self, locals())
+        store_parameters(self, locals())
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
@@ -256,7 +256,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"{known!r}"
             )
 
-    def _learn(self, y, *, first, incremental):
+    def _fit_targets(self, y, *, first, incremental):
         known = hasattr(self, "classes_") and (self.warm_start or incremental)
         if not known:
             self._multilabel = _has_labels(y)
@@ -295,7 +295,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         clip = float(np.finfo(dtype).eps)
         return SoftmaxCrossEntropy(clip) if exclusive else BinaryCrossEntropy(clip, precise=True)
 
-    def _weigh(self, y, sample_weight):
+    def _sample_weights(self, y, sample_weight):
         if self.class_weight is None:
             return sample_weight
         weights = compute_sample_weight(self.class_weight, y)

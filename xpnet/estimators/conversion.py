@@ -11,6 +11,7 @@ from sklearn.preprocessing import LabelBinarizer
 from .. import backends
 from ..layers import Identity, Layer, ReLU, Sigmoid, Tanh
 from . import files
+from .attributes import OF_DATA, SCIKIT_LEARNS
 
 _ACTIVATIONS: dict[type[Layer], str] = {
     Identity: "identity",
@@ -18,11 +19,6 @@ _ACTIVATIONS: dict[type[Layer], str] = {
     Tanh: "tanh",
     ReLU: "relu",
 }
-_FITTED = (
-    *("n_features_in_", "feature_names_in_", "classes_", "n_layers_", "n_outputs_", "n_iter_"),
-    *("out_activation_", "t_", "loss_", "best_loss_", "loss_curve_", "validation_scores_"),
-    "best_validation_score_",
-)
 
 
 def to_sklearn(estimator: Any) -> Any:
@@ -53,7 +49,7 @@ def to_sklearn(estimator: Any) -> Any:
             raise ValueError(f"loss={estimator.loss!r} needs scikit-learn 1.7 or newer.")
         values["loss"] = "poisson"
     theirs.set_params(**values)
-    for name in _FITTED:
+    for name in (*OF_DATA, *SCIKIT_LEARNS, "n_layers_", "n_outputs_", "out_activation_"):
         if hasattr(estimator, name):
             setattr(theirs, name, getattr(estimator, name))
     for name in ("coefs_", "intercepts_"):

@@ -17,6 +17,7 @@ from ..layers import Layer
 from ..losses import Loss
 from ..optimizers import Optimizer, Schedule
 from . import parameters
+from .attributes import SAVED
 
 _KINDS: dict[str, type] = {
     "layer": Layer,
@@ -25,12 +26,6 @@ _KINDS: dict[str, type] = {
     "schedule": Schedule,
 }
 """What parameters may be objects."""
-
-_FITTED = (
-    *("n_features_in_", "feature_names_in_", "classes_", "_multilabel", "n_iter_", "t_", "loss_"),
-    *("best_loss_", "loss_curve_", "validation_scores_", "best_validation_score_"),
-    *("validation_loss_curve_", "_convergence"),
-)
 
 
 def kind(cls: type) -> str:
@@ -53,7 +48,7 @@ def describe(estimator: Any, *, foreign: bool = False) -> dict[str, Any]:
     left_out = {"callbacks": None}
     if isinstance(estimator.random_state, np.random.RandomState):
         left_out["random_state"] = None
-    fitted = {name: getattr(estimator, name) for name in _FITTED if hasattr(estimator, name)}
+    fitted = {name: getattr(estimator, name) for name in SAVED if hasattr(estimator, name)}
     return {
         "type": kind(type(estimator)),
         "params": {
@@ -144,7 +139,7 @@ def load(cls: Any, path: str | os.PathLike[str], backend: str | None, device: An
         [convergence] = [own for own in training.callbacks if "n_samples" in own]
         params = training.kept_params
         estimator._adopt(training.history, convergence)
-    estimator._be(saved.network, saved.loss)
+    estimator._set_network(saved.network, saved.loss)
     estimator._set_params(params, params)
     return estimator
 

@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .. import backends, options
 from ..losses import AbsoluteError, Huber, Loss, Poisson, SquaredError
-from .base import BaseMLP, is_stochastic, keep
+from .base import BaseMLP, is_stochastic, store_parameters
 
 _LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
@@ -99,7 +99,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         alpha_scaling="batch",
         callbacks=None,
     ):
-        keep(self, locals())
+        store_parameters(self, locals())
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
@@ -140,7 +140,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._fit(X, y, sample_weight, None, incremental=True)
 
-    def _learn(self, y, *, first, incremental):
+    def _fit_targets(self, y, *, first, incremental):
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
         if not first and n_outputs != self.n_outputs_:
             raise ValueError(
