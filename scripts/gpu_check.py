@@ -82,7 +82,9 @@ def stages(options: argparse.Namespace) -> list[Stage]:
         return str(SCRIPTS / f"{name}.py")
 
     steps = ["20", "--rounds", "2"] if options.quick else ["600"]
-    folders = [f"tests/{name}" for name in ("parity", "backends", "nets")]
+    folders = [
+        f"tests/{name}" for name in ("parity", "backends", "nets", "estimators", "callbacks")
+    ]
     tests = ["-m", "pytest", "-q", *folders, "-k", f"{options.backend} or numpy"]
     no_mnist = "" if options.data_home else "MNIST was not found: pass --data-home"
     return [

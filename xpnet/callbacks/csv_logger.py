@@ -22,8 +22,8 @@ class CSVLogger(Callback):
     Parameters
     ----------
     path : str or path
-        Overwritten when a fit begins; folders that are missing are made. A fit that is resumed
-        from a checkpoint writes the epochs before it again.
+        Overwritten after a fit's first epoch; folders that are missing are made. A fit that is
+        resumed from a checkpoint writes the epochs before it again.
 
     Examples
     --------
