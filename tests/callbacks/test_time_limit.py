@@ -41,7 +41,7 @@ def test_each_fit_has_the_whole_time(clock):
     assert [fit(trainer(), tick(clock), limit).state_.epoch for _ in range(2)] == [3, 3]
 
 
-def test_a_long_training_is_done_in_several_sessions(clock, tmp_path):
+def test_a_long_training_is_done_in_several_runs(clock, tmp_path):
     epochs = []
     for _ in range(4):
         callbacks = tick(clock), TimeLimit(5.0), Checkpoint(tmp_path / "run")

@@ -15,7 +15,7 @@ class TimeLimit(Callback):
     ----------
     seconds : float
         Wall time. A fit that is resumed from a checkpoint has it anew: with a limit and a
-        checkpoint a long training is done in several sessions.
+        checkpoint a long training is done in several runs.
 
     Examples
     --------
