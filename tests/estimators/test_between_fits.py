@@ -147,3 +147,10 @@ def test_weights_can_be_written_to(backend):
 def test_every_activation_has_a_name_here():
     for name in ACTIVATIONS:
         assert MLPClassifier(**FIT, activation=name, max_iter=2).fit(X, y).n_iter_ == 2
+
+
+def test_what_scikit_learns_own_goes_on_with_is_its_own():
+    ours = MLPClassifier(**FIT, max_iter=3).fit(X, y)
+    theirs = ours.to_sklearn().set_params(warm_start=True).fit(X, y)
+    assert len(theirs.loss_curve_) == 6
+    assert len(ours.loss_curve_) == 3

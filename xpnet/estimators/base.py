@@ -28,7 +28,7 @@ from ..training import DivergenceError
 from . import data, files, lbfgs, parameters
 from .attributes import OF_FITS
 from .convergence import Convergence
-from .data import Samples
+from .data import Labelled
 from .fitted import FittedMLP, kind_of
 from .parameters import Parameters
 
@@ -58,8 +58,8 @@ def _same(given: dict[str, Any], before: dict[str, Any]) -> bool:
 
 def store_parameters(estimator: Any, arguments: dict[str, Any]) -> None:
     """Make a constructor's arguments attributes, as they are."""
-    names = arguments.keys() - {"self", "__class__"}
-    vars(estimator).update({name: arguments[name] for name in names})
+    given = {name: v for name, v in arguments.items() if name not in ("self", "__class__")}
+    vars(estimator).update(given)
 
 
 class BaseMLP(FittedMLP, ABC):
@@ -102,7 +102,7 @@ class BaseMLP(FittedMLP, ABC):
         X, y = data.check_fit(self, X, y, reset=first, numeric=is_regressor(self))
         weights = data.check_weights(sample_weight, X.shape[0])
         self._fit_targets(y, first=first, incremental=incremental)
-        train = Samples(X, self._encode(y), self._sample_weights(y, weights))
+        train = Labelled(X, self._encode(y), self._sample_weights(y, weights))
         held_out = None
         if validation_data is not None:
             if checked.optimizer is None:
@@ -133,7 +133,7 @@ class BaseMLP(FittedMLP, ABC):
         )
         return self
 
-    def _held_out(self, validation_data: Any, train: Samples) -> Samples:
+    def _held_out(self, validation_data: Any, train: Labelled) -> Labelled:
         """Return the checked validation set."""
         X, y, weights = options.check_held_out(validation_data)
         try:
@@ -142,14 +142,14 @@ class BaseMLP(FittedMLP, ABC):
             t = self._encode(y)
             if t.shape[1:] != train.t.shape[1:]:
                 raise ValueError(f"y has shape {y.shape}; {train.t.shape[1]} outputs are needed.")
-            return Samples(X, t, self._sample_weights(y, weights))
+            return Labelled(X, t, self._sample_weights(y, weights))
         except (ValueError, TypeError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"validation_data: {error}") from error
 
     def _begin(
         self,
-        train: Samples,
+        train: Labelled,
         checked: Parameters,
         dtype: str,
         rng: np.random.RandomState,
@@ -209,7 +209,7 @@ class BaseMLP(FittedMLP, ABC):
 
     def _fit_stochastic(
         self,
-        train: Samples,
+        train: Labelled,
         checked: Parameters,
         trainer: Trainer,
         rng: np.random.RandomState,
@@ -300,7 +300,7 @@ class BaseMLP(FittedMLP, ABC):
         warnings.warn(f"{failure} The best parameters are kept.", ConvergenceWarning, stacklevel=5)
 
     def _fit_lbfgs(
-        self, train: Samples, state: TrainState, checked: Parameters, dtype: str
+        self, train: Labelled, state: TrainState, checked: Parameters, dtype: str
     ) -> None:
         place = self._placement(train.X, dtype, checked.penalty)
         with place.session():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def to_sklearn(estimator: Any) -> Any:
     theirs.set_params(**values)
     for name in (*OF_DATA, *SCIKIT_LEARNS, "n_layers_", "n_outputs_", "out_activation_"):
         if hasattr(estimator, name):
-            setattr(theirs, name, getattr(estimator, name))
+            setattr(theirs, name, copy.copy(getattr(estimator, name)))
     for name in ("coefs_", "intercepts_"):
         arrays = [backends.to_host(array) for array in getattr(estimator, name)]
         setattr(theirs, name, [np.array(array) for array in arrays])

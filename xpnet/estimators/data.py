@@ -25,7 +25,7 @@ from ..backends import Array
 from ..placement import float_dtype
 
 
-class Samples(NamedTuple):
+class Labelled(NamedTuple):
     """Checked data.
 
     Attributes
@@ -136,14 +136,14 @@ def _take(array: Any, rows: np.ndarray) -> Array:
 
 
 def split(
-    samples: Samples, rng: np.random.RandomState, fraction: float, stratify: np.ndarray | None
-) -> tuple[Samples, Samples]:
+    samples: Labelled, rng: np.random.RandomState, fraction: float, stratify: np.ndarray | None
+) -> tuple[Labelled, Labelled]:
     """Return the samples to train on and those to validate on, in scikit-learn's draw."""
     n_samples = len(samples.t)
     parts = train_test_split(
         np.arange(n_samples), random_state=rng, test_size=fraction, stratify=stratify
     )
-    train, held_out = (Samples(*(_take(array, rows) for array in samples)) for rows in parts)
+    train, held_out = (Labelled(*(_take(array, rows) for array in samples)) for rows in parts)
     if len(held_out.t) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "

@@ -136,9 +136,8 @@ def load(cls: Any, path: str | os.PathLike[str], backend: str | None, device: An
         estimator.history_ = training.history
     if training is not None and "fit" in saved.metadata:
         # A run's checkpoint: what the fit would have left behind, had it ended there.
-        [convergence] = [own for own in training.callbacks if "n_samples" in own]
         params = training.kept_params
-        estimator._adopt(training.history, convergence)
+        estimator._adopt(training.history, training.callbacks[0])  # Convergence's state
     estimator._set_network(saved.network, saved.loss)
     estimator._set_params(params, params)
     return estimator
