@@ -6,6 +6,7 @@ that a backend may loop over the step, compile it, or record and replay it.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ import numpy as np
 
 from . import functions
 from .backends import Array, Namespace, Step
-from .layers import Noise
+from .initializers import Initializer
+from .layers import Layer, Noise
 from .losses import Loss
 from .network import Network
 from .optimizers import Optimizer, Schedule, clip_by_norm
@@ -151,20 +153,67 @@ def update(
     return problem.optimizer.rule(xp, params, gradient, state, c)
 
 
-def make_step(problem: Problem, xp: Namespace, *, record: str = "before") -> Step:
-    """Return ``step((params, state), (rows, coefficients, *counter), data)``.
+def make_step(problem: Problem, *, record: str = "before") -> Step:
+    """Return ``step(xp, (params, state), (rows, coefficients, *counter), data)``.
+
+    Problems that differ only in what is among the coefficients share one step, so that what a
+    backend has compiled serves all of them.
 
     Parameters
     ----------
     problem : Problem
-    xp : namespace of the backend
     record : {'before', 'after', 'objective'}
         What a step returns: the sum of the batch's losses before or after its update, or the
         objective before it (mean loss and penalty).
     """
-    varying, constant = coefficient_names(problem)
+    return _shared_step(_Structure(problem, record))
 
-    def step(carry: Any, x: Any, data: Data) -> Any:
+
+class _Structure:
+    """A problem without its coefficients: equal where the step is."""
+
+    def __init__(self, problem: Problem, record: str) -> None:
+        self.problem, self.record = problem, record
+        self.names = coefficient_names(problem)
+        optimizer = vars(problem.optimizer) | {"learning_rate": None}
+        self._token = (
+            record,
+            self.names,
+            _token(problem.network.layers),
+            _token(problem.loss),
+            (type(problem.optimizer), _token(optimizer)),
+            problem.penalty.division,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._token)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Structure) and self._token == other._token
+
+
+def _token(value: Any) -> Any:
+    """Return what is equal where a component does the same: all that it holds."""
+    if isinstance(value, tuple):
+        return tuple(map(_token, value))
+    if isinstance(value, dict):
+        return tuple((name, _token(v)) for name, v in value.items())
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.str, value.tobytes()
+    if isinstance(value, Layer | Loss | Initializer) and hasattr(value, "__dict__"):
+        return type(value), _token(vars(value))
+    try:
+        return type(value), hash(value), value
+    except TypeError:
+        return id(value)  # it lives as long as the step that is kept for it
+
+
+@functools.lru_cache(maxsize=64)
+def _shared_step(structure: _Structure) -> Step:
+    problem, record = structure.problem, structure.record
+    varying, constant = structure.names
+
+    def step(xp: Namespace, carry: Any, x: Any, data: Data) -> Any:
         params, state = carry
         rows, row, *counter = x
         c = {name: row[k, ...] for k, name in enumerate(varying)}

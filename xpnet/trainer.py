@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import backends, checkpoints, functions, options, validation
-from .backends import Array, Backend, Step
+from .backends import Array
 from .batches import Batches
 from .callbacks import Callback
 from .evaluation import differentiate, evaluate, network_logits
@@ -51,6 +51,10 @@ class Trainer:
     random_state : int, RandomState, None, or a sequence of these
         Where initial weights and orders of batches come from. A sequence trains one model for
         each entry.
+    compile : bool, default True
+        Whether a backend may run the steps in its fastest way: NumPy records a step once and
+        replays it over buffers that stay, bit for bit the same; JAX compiles an epoch. If not,
+        each step is run call by call, which is the reference, and the place for a debugger.
 
     Attributes
     ----------
@@ -95,6 +99,7 @@ class Trainer:
         device: Any = None,
         dtype: Any = None,
         random_state: Any = None,
+        compile: bool = True,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(
@@ -118,18 +123,15 @@ class Trainer:
         self.random_state = random_state
         self._seeds = options.model_seeds(random_state)
         options.generators(self._seeds, random_state)  # says what is wrong with them
+        self.compile = bool(compile)
         self._n_models = options.count_models(self.problem, self._seeds)
-        self._steps: dict[tuple[str, ...], Step] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_steps": {}}  # functions of this process, made anew where needed
 
     def __repr__(self) -> str:
         p = self.problem
         return (
             f"Trainer({p.network!r}, {p.loss!r}, {p.optimizer!r}, penalty={p.penalty!r}, "
             f"max_norm={p.max_norm!r}, backend={self.backend!r}, device={self.device!r}, "
-            f"dtype={self.dtype!r}, random_state={self.random_state!r})"
+            f"dtype={self.dtype!r}, random_state={self.random_state!r}, compile={self.compile})"
         )
 
     def initialize(self, params: Any = None) -> TrainState:
@@ -262,7 +264,7 @@ class Trainer:
             samples = place.seeded(samples, start.dropout_seed)
             run = Run(
                 place,
-                self._step(place.backend, record),
+                make_step(self.problem, record=record),
                 samples,
                 batches,
                 generators,
@@ -270,6 +272,7 @@ class Trainer:
                 score=train_score,
                 keep_steps=step_losses is not None,
                 objectives=objectives,
+                compile=self.compile,
             )
             seeds = options.plain_seeds(self.random_state)
             fit = Fit(run, start.moved(place.floats), limit, callbacks, seeds, metadata)
@@ -280,13 +283,6 @@ class Trainer:
                 if fit.begun:
                     self.state_, self.history_, self.stopped_ = fit.state, fit.history, fit.stopped
         return fit.history
-
-    def _step(self, backend: Backend, record: str) -> Step:
-        """Return the step, the same object each time: a backend may keep what it compiled."""
-        key = (backend.name, backend.device_name, record)
-        if key not in self._steps:
-            self._steps[key] = make_step(self.problem, backend.xp, record=record)
-        return self._steps[key]
 
     def predict(self, x: Any) -> Any:
         """Return the predictions: the loss's link applied to the logits.

@@ -47,6 +47,8 @@ class Run:
         Whether the history keeps the loss of each step.
     objectives : bool
         Whether a step returns its batch's objective, of which the epoch's loss is then the mean.
+    compile : bool
+        Whether the backend may run the steps another way than call by call.
     """
 
     place: Placement
@@ -58,6 +60,7 @@ class Run:
     score: bool = False
     keep_steps: bool = False
     objectives: bool = False
+    compile: bool = True
 
     def epoch(
         self,
@@ -118,37 +121,39 @@ class Run:
     def _scan(
         self, rows: list[np.ndarray], state: TrainState, learning_rate: Any
     ) -> tuple[Array, Any, np.ndarray]:
-        carry = state.params, state.optimizer_state
+        carry: Any = state.params, state.optimizer_state
         first, results = state.step, []
-        for part in rows:
-            for window, data in self._windows(part):
-                xs = self._inputs(window, first, state, learning_rate)
-                carry, sums = self.place.backend.scan(self.step, carry, xs, data)
-                results.append(sums)
+        for windows, data in self._windows(rows):
+            parts = []
+            for window in windows:
+                parts.append(self._inputs(window, first, state, learning_rate))
                 first += len(window)
+            backend = self.place.backend
+            carry, sums = backend.scan(self.step, carry, parts, data, compile=self.compile)
+            results += sums
         # Read back only now, when all is under way.
         sums = np.concatenate([self.place.backend.to_host(s) for s in results])
         return *carry, np.asarray(sums, dtype=np.float64)
 
-    def _windows(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Data]]:
-        """Yield the rows and the data they index; of sparse features some batches at a time."""
+    def _windows(self, rows: list[np.ndarray]) -> Iterator[tuple[list[np.ndarray], Data]]:
+        """Yield rows and the data they index; of sparse features some batches at a time."""
         data, host = self.samples.data, self.samples
         if not isinstance(data.x, SparseRows):
             yield rows, data
             return
-        elements = rows[0].size * data.x.shape[1]
-        n_steps = max(1, _MOST_ELEMENTS // elements)
-        for start in range(0, len(rows), n_steps):
-            window = rows[start : start + n_steps]
-            flat = window.reshape(-1)
-            yield (
-                np.arange(flat.size, dtype=np.int32).reshape(window.shape),
-                data._replace(
-                    x=data.x[flat],
-                    t=self.place.targets(host.t[flat]),
-                    weights=None if host.weights is None else self.place.floats(host.weights[flat]),
-                ),
-            )
+        for part in rows:
+            elements = part[0].size * data.x.shape[1]
+            n_steps = max(1, _MOST_ELEMENTS // elements)
+            for start in range(0, len(part), n_steps):
+                window = part[start : start + n_steps]
+                flat = window.reshape(-1)
+                weights = None if host.weights is None else self.place.floats(host.weights[flat])
+                yield (
+                    [np.arange(flat.size, dtype=np.int32).reshape(window.shape)],
+                    data._replace(
+                        x=data.x[flat], t=self.place.targets(host.t[flat]), weights=weights
+                    ),
+                )
 
     def _inputs(
         self, rows: np.ndarray, first: int, state: TrainState, learning_rate: Any

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,7 @@ from xpnet.step import (
 N, FEATURES, CLASSES, STEPS = 12, 3, 4, 5
 
 
-def walk(state, x, data):
+def walk(xp, state, x, data):
     """A step with a nested state, two inputs, and None among the data."""
     (total, (last,)), (a, b), (offset, nothing) = state, x, data
     assert nothing is None
@@ -47,22 +49,25 @@ def walk(state, x, data):
     return (total, (last + a,)), total + last
 
 
+@pytest.mark.parametrize("compile", [False, True])
 @pytest.mark.parametrize("steps", [1, 7])
-def test_scan_equals_a_loop(backend, dtype, lies_on, steps):
+def test_scan_equals_a_loop(backend, dtype, lies_on, steps, compile):
     rng = np.random.RandomState(0)
     a, b, offset, start = (rng.randn(*s).astype(dtype) for s in ((steps, 2), (steps,), (2,), (2,)))
     state, ys = (start, (np.zeros(2, dtype=dtype),)), []
     for i in range(steps):
-        state, y = walk(state, (a[i], b[i]), (offset, None))
+        state, y = walk(np, state, (a[i], b[i]), (offset, None))
         ys.append(y)
     with backend.session(dtype):
         bring = backend.asarray
         found, found_ys = backend.scan(
             walk,
             (bring(start), (bring(np.zeros(2, dtype=dtype)),)),
-            (bring(a), bring(b)),
+            [(bring(a), bring(b))],
             (bring(offset), None),
+            compile=compile,
         )
+        (found_ys,) = found_ys
         rtol = 1e-14 if dtype == "float64" else 1e-6
         for array, expected in [(found[0], state[0]), (found[1][0], state[1][0]), (found_ys, ys)]:
             np.testing.assert_allclose(lies_on(backend, array, dtype), expected, rtol=rtol)
@@ -140,13 +145,16 @@ class Case:
 
     def arguments(self, bring):
         """Return the arguments of a scan, each array brought by `bring`."""
-        return tuple(tree_map(bring, tree) for tree in (self.carry, self.xs, self.data))
+        carry, xs, data = (tree_map(bring, tree) for tree in (self.carry, self.xs, self.data))
+        return carry, [xs], data
 
     def expected(self, record="before"):
         """Run the step on NumPy."""
-        xp = backends.get("numpy").xp
-        step = make_step(self.problem, xp, record=record)
-        return backends.get("numpy").scan(step, *self.arguments(np.asarray))
+        step = make_step(self.problem, record=record)
+        carry, (losses,) = backends.get("numpy").scan(
+            step, *self.arguments(np.asarray), compile=False
+        )
+        return carry, losses
 
 
 def tree_map(f, tree):
@@ -244,11 +252,11 @@ stacked = pytest.mark.parametrize("models", [None, 3])
 def test_a_step_neither_reads_nor_writes_an_array(kind, models, record):
     case = Case(kind, models)
     xp = SealedNamespace(backends.get("numpy").xp)
-    step = make_step(case.problem, xp, record=record)
-    carry, xs, data = case.arguments(Sealed)
+    step = make_step(case.problem, record=record)
+    carry, (xs,), data = case.arguments(Sealed)
     losses = []
     for i in range(STEPS):
-        carry, loss = step(carry, tuple(x[i, ...] for x in xs), data)
+        carry, loss = step(xp, carry, tuple(x[i, ...] for x in xs), data)
         losses.append(unseal(loss))
     (params, state), expected = case.expected(record)
     np.testing.assert_array_equal(unseal(carry[0]), params)
@@ -286,8 +294,8 @@ def test_a_step_can_be_traced_by_jax(kind, models):
     case = Case(kind, models)
     backend = backends.get("jax")
     with backend.session("float64"):
-        step = make_step(case.problem, backend.xp)
-        carry, xs, data = case.arguments(backend.asarray)
+        step = functools.partial(make_step(case.problem), backend.xp)
+        carry, (xs,), data = case.arguments(backend.asarray)
         first = tuple(x[0] for x in xs)
         outputs = jax.make_jaxpr(step)(carry, first, data).out_avals
         arrays = (carry[0], *carry[1])
@@ -302,9 +310,11 @@ def test_a_step_needs_no_shape_that_depends_on_data(kind, models):
     case = Case(kind, models)
     backend = backends.get("array_api_strict", "device1")
     with strict.ArrayAPIStrictFlags(boolean_indexing=False, data_dependent_shapes=False):
-        found = backend.scan(make_step(case.problem, backend.xp), *case.arguments(backend.asarray))
+        carry, (losses,) = backend.scan(
+            make_step(case.problem), *case.arguments(backend.asarray)
+        )
     expected = case.expected()
-    for array, wanted in ((found[0][0], expected[0][0]), (found[1], expected[1])):
+    for array, wanted in ((carry[0], expected[0][0]), (losses, expected[1])):
         np.testing.assert_allclose(backend.to_host(array), wanted, rtol=1e-13)
 
 
@@ -317,9 +327,9 @@ def test_an_epoch_reads_the_same_few_arrays_however_many_steps_it_has(backend, m
         log.append("read")
         return to_host(self, array)
 
-    def marked(self, *args):
+    def marked(self, *args, **options):
         log.append("scan begins")
-        result = scan(self, *args)
+        result = scan(self, *args, **options)
         log.append("scan ends")
         return result
 

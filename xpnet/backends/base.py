@@ -6,7 +6,7 @@ import contextlib
 import functools
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,11 @@ Array = Any
 Tree = Any
 """An array, None, or a tuple of trees."""
 
-Step = Callable[[Tree, Tree, Tree], tuple[Tree, Array]]
+Step = Callable[[Any, Tree, Tree, Tree], tuple[Tree, Array]]
+"""``step(xp, state, x, data) -> (state, y)``, a pure function of arrays."""
+
+
+Parts = Sequence[tuple[Array, ...]]
 
 
 class BackendUnavailableError(RuntimeError):
@@ -125,31 +129,48 @@ class Backend(ABC):
             ) from error
         return dtype
 
-    def scan(self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree) -> tuple[Tree, Any]:
-        """Run `step` once for each row of `xs` and return the last state and all results.
+    def scan(
+        self, step: Step, state: Tree, parts: Parts, data: Tree, *, compile: bool = True
+    ) -> tuple[Tree, list[Array]]:
+        """Run `step` once for each row of each part; return the last state and all results.
 
         Parameters
         ----------
         step : callable
-            ``step(state, x, data) -> (state, y)``, a pure function of arrays.
+            ``step(xp, state, x, data) -> (state, y)``, a pure function of arrays.
         state : tree
             What a step hands to the next.
-        xs : tuple of arrays of shape (steps, ...)
-            Step i sees the i-th row of each.
+        parts : sequence of tuples of arrays of shape (steps, ...)
+            Within a part all steps have one shape: step i sees the i-th row of each array.
         data : tree
             What all steps see alike.
+        compile : bool, default True
+            Whether the steps may be run another way than one call after the other.
 
         Returns
         -------
         state : tree
-        ys : array of shape (steps, ...)
-            The results of all steps, on the device: nothing is read back here.
+        ys : list of arrays of shape (steps, ...)
+            The results of each part's steps, on the device: nothing is read back here.
         """
         ys = []
+        run = self._scan_part if compile else self._loop
+        for xs in parts:
+            state, y = run(step, state, xs, data)
+            ys.append(y)
+        return state, ys
+
+    def _loop(
+        self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
+    ) -> tuple[Tree, Array]:
+        """Run the steps of a part one call after the other: the reference."""
+        ys = []
         for i in range(xs[0].shape[0]):
-            state, y = step(state, tuple(x[i, ...] for x in xs), data)
+            state, y = step(self.xp, state, tuple(x[i, ...] for x in xs), data)
             ys.append(y)
         return state, self.xp.stack(ys)
+
+    _scan_part = _loop
 
     @property
     def device_name(self) -> str:

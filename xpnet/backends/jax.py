@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .base import Array, Backend, BackendUnavailableError, Namespace, Step, Tree, bound, imported
+from .base import Array, Backend, BackendUnavailableError, Namespace, Parts, Step, Tree, bound, imported
 
 
 class JAX(Backend):
@@ -20,7 +20,7 @@ class JAX(Backend):
     mutable = False
     name = "jax"
     remedy = "Install it (pip install jax), or use backend='numpy'"
-    _compiled: ClassVar[weakref.WeakKeyDictionary[Step, Any]] = weakref.WeakKeyDictionary()
+    _compiled: ClassVar[weakref.WeakKeyDictionary[Step, dict[Any, Any]]] = weakref.WeakKeyDictionary()
 
     def __init__(self, device: Any = None) -> None:
         self.version()
@@ -98,17 +98,31 @@ class JAX(Backend):
         ):
             yield
 
-    def scan(self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree) -> tuple[Tree, Any]:
+    def scan(
+        self, step: Step, state: Tree, parts: Parts, data: Tree, *, compile: bool = True
+    ) -> tuple[Tree, list[Array]]:
+        if not compile:
+            return super().scan(step, state, parts, data, compile=False)
+        programs = self._compiled.setdefault(step, {})
+        if self.device not in programs:
+            programs[self.device] = self._compile(step)
+        return programs[self.device](state, tuple(parts), data)
+
+    def _compile(self, step: Step) -> Any:
+        """Return a program of all steps of an epoch, the smaller last batch included."""
         import jax
 
-        if step not in self._compiled:
-            # The step is reached weakly, or the cache's value would keep its own key alive.
-            reach = weakref.ref(step)
+        # The step is reached weakly, or the cache's value would keep its own key alive.
+        reach, xp = weakref.ref(step), self.xp
 
-            def epoch(state: Tree, xs: tuple[Array, ...], data: Tree) -> tuple[Tree, Any]:
-                run = reach()
-                assert run is not None
-                return jax.lax.scan(lambda carry, x: run(carry, x, data), state, xs)
+        def epoch(state: Tree, parts: Parts, data: Tree) -> tuple[Tree, list[Array]]:
+            run, ys = reach(), []
+            assert run is not None
+            for xs in parts:
+                state, y = jax.lax.scan(lambda carry, x: run(xp, carry, x, data), state, xs)
+                ys.append(y)
+            return state, ys
 
-            self._compiled[step] = jax.jit(epoch)
-        return self._compiled[step](state, xs, data)
+        # The state is not donated: its owner keeps it, to go back to after an epoch that fails,
+        # and to donate a copy of it takes longer.
+        return jax.jit(epoch)

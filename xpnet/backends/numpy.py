@@ -1,24 +1,63 @@
-"""NumPy on the CPU: the reference."""
+"""NumPy on the CPU: the reference, step by step, and the same from a tape."""
 
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import Any
 
 import numpy as np
 
-from .base import Array, Backend, Namespace
+from .base import Array, Backend, Namespace, Step, Tree
+from .recording import UnsupportedError, is_elementwise, leaves
+from .tape import Instruction, Tape
 
 _add: Any = np.add
 _maximum: Any = np.maximum
+_minimum: Any = np.minimum
+
+_BLOCK = 1 << 14
+"""Elements of a block: some arrays of that size fit into the cache of a core."""
+
+_SHORT = 1024
+"""So many float32 rows are summed as a product with ones, up to seven times as fast."""
+
+
+@functools.lru_cache(maxsize=32)
+def _ones(n: int) -> np.ndarray:
+    return np.ones((1, n), dtype=np.float32)
+
+
+def _is_product(x: Any, axis: Any) -> bool:
+    """Return whether a sum is one over few float32 rows; float64 keeps the order of `add`."""
+    return x.dtype == np.float32 and axis == -2 and 0 < x.shape[-2] <= _SHORT
+
+
+def _summing(x: np.ndarray, axis: Any, keepdims: bool, out: np.ndarray | None) -> Instruction:
+    """Return the call that sums, the same for a step on its own and for one on a tape."""
+    if out is None or not _is_product(x, axis):
+        return _add.reduce, (x, axis, None, out, keepdims)
+    out = out.reshape((*x.shape[:-2], 1, x.shape[-1]))
+    if x.ndim == 2:
+        return np.dot, (_ones(x.shape[-2]), x, out)
+    return np.matmul, (_ones(x.shape[-2]), x, out)
 
 
 def _sum(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    return _add.reduce(x, axis=axis, keepdims=keepdims)
+    out = None
+    if _is_product(x, axis):
+        out = np.empty((*x.shape[:-2], *([1] if keepdims else []), x.shape[-1]), dtype=x.dtype)
+    function, args = _summing(x, axis, keepdims, out)
+    result = function(*args)
+    return result if out is None else out
 
 
 def _max(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    return _maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return _maximum.reduce(x, axis, None, None, keepdims)
+
+
+def _matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a.dot(b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
 
 
 def _take(x: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndarray:
@@ -32,8 +71,12 @@ def _scipy_expit() -> Any:
     return expit
 
 
-def _expit(x: np.ndarray) -> np.ndarray:
-    return _scipy_expit()(x)
+class _NumPyNamespace(Namespace):
+    """NumPy's namespace, and SciPy's expit."""
+
+    @property
+    def expit(self) -> Any:
+        return _scipy_expit()
 
 
 class NumPy(Backend):
@@ -41,6 +84,8 @@ class NumPy(Backend):
 
     name = "numpy"
     remedy = "pip install numpy"
+    block = _BLOCK
+    copy = staticmethod(np.copyto)
 
     def __init__(self, device: Any = None) -> None:
         if device not in (None, "cpu"):
@@ -48,7 +93,8 @@ class NumPy(Backend):
         import array_api_compat.numpy as compat
 
         self.device = "cpu"
-        self.xp = Namespace(compat, sum=_sum, max=_max, take=_take, expit=_expit)
+        self.xp = _NumPyNamespace(compat, sum=_sum, max=_max, take=_take, matmul=_matmul)
+        self._tapes: dict[Any, Tape | None] = {}
 
     @classmethod
     def version(cls) -> str:
@@ -67,3 +113,64 @@ class NumPy(Backend):
 
     def to_host(self, array: Array) -> np.ndarray:
         return np.asarray(array)
+
+    def _scan_part(
+        self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
+    ) -> tuple[Tree, Array]:
+        arrays = (*leaves(state), *(x[0] for x in xs), *leaves(data))
+        key = (step, *((a.shape, a.dtype) for a in arrays))
+        if key not in self._tapes:
+            self._tapes[key] = self._tape(step, state, tuple(x[0] for x in xs), data)
+        tape = self._tapes[key]
+        if tape is None:
+            return self._loop(step, state, xs, data)
+        return tape.run(state, xs, data)
+
+    def _tape(self, step: Step, state: Tree, x: Tree, data: Tree) -> Tape | None:
+        """Return the step as a tape; None where it calls what cannot be recorded, and say so."""
+        try:
+            return Tape(self, self.xp, step, state, x, data)
+        except UnsupportedError as error:
+            warnings.warn(
+                f"The step is run call by call: {error}", RuntimeWarning, stacklevel=2
+            )
+            return None
+
+    # What a tape needs.
+
+    def empty(self, n_bytes: int) -> np.ndarray:
+        """Return so many bytes, where a line of the cache begins."""
+        raw = np.empty(n_bytes + 64, dtype=np.uint8)
+        start = -raw.ctypes.data % 64
+        return raw[start : start + n_bytes]
+
+    def instructions(
+        self, name: str, args: tuple[Any, ...], options: dict[str, Any], out: np.ndarray
+    ) -> list[Instruction]:
+        """Return what writes the result of a call into `out`."""
+        function = getattr(self.xp, name)
+        if is_elementwise(function):
+            types = [a.dtype if isinstance(a, np.ndarray) else type(a) for a in args]
+            types = function.resolve_dtypes((*types, None))
+            args = tuple(np.asarray(a, t) if not isinstance(a, np.ndarray) else a for a, t in zip(args, types, strict=False))
+            if function in (_maximum, _minimum):  # they deprecate a third argument
+                return [(functools.partial(function, out=out), args)]
+            return [(function, (*args, out))]
+        if name == "sum" and set(options) <= {"axis", "keepdims"}:
+            axis, keepdims = options.get("axis"), options.get("keepdims", False)
+            return [_summing(args[0], axis, keepdims, out)]
+        if name == "max" and set(options) <= {"axis", "keepdims"}:
+            axis, keepdims = options.get("axis"), options.get("keepdims", False)
+            return [(_maximum.reduce, (args[0], axis, None, out, keepdims))]
+        if name == "matmul":
+            plain = args[0].ndim == args[1].ndim == 2 and out.flags.c_contiguous
+            return [(np.dot if plain else np.matmul, (*args, out))]
+        if name == "take":
+            return [(args[0].take, (args[1], options["axis"], out, "clip"))]
+        if name == "astype":
+            return [(np.copyto, (out, args[0], "unsafe"))]
+        return [(_evaluate, (out, function, args, options))]
+
+
+def _evaluate(out: np.ndarray, function: Any, args: tuple[Any, ...], options: Any) -> None:
+    np.copyto(out, function(*args, **options))

@@ -47,15 +47,6 @@ def is_stochastic(estimator: Any) -> bool:
     return True
 
 
-def _same(given: dict[str, Any], before: dict[str, Any]) -> bool:
-    """Return whether parameters are those of before, as far as that is sure."""
-    plain = str | int | float | tuple | None
-    return all(
-        a is b or (type(a) is type(b) and isinstance(a, plain) and a == b)
-        for a, b in zip(given.values(), before.values(), strict=True)
-    )
-
-
 def store_parameters(estimator: Any, arguments: dict[str, Any]) -> None:
     """Make a constructor's arguments attributes, as they are."""
     given = {name: v for name, v in arguments.items() if name not in ("self", "__class__")}
@@ -64,9 +55,6 @@ def store_parameters(estimator: Any, arguments: dict[str, Any]) -> None:
 
 class BaseMLP(FittedMLP, ABC):
     """Base class of the estimators: how they are fitted."""
-
-    _compiled: tuple[Any, ...] = ()
-    """The last trainer's parameters, problem and steps, which a backend may have compiled."""
 
     @abstractmethod
     def _fit_targets(self, y: np.ndarray, *, first: bool, incremental: bool) -> None:
@@ -190,7 +178,7 @@ class BaseMLP(FittedMLP, ABC):
             )
 
     def _make_trainer(self, checked: Parameters, dtype: str) -> Trainer:
-        trainer = Trainer(
+        return Trainer(
             self._network,
             self._fitted_loss,
             checked.optimizer,
@@ -201,11 +189,6 @@ class BaseMLP(FittedMLP, ABC):
             dtype=dtype,
             random_state=options.plain_seeds(self.random_state),
         )
-        given = {**self.get_params(deep=False), "sizes": repr(self._network), "dtype": dtype}
-        if self._compiled and _same(given, self._compiled[0]):
-            _, trainer.problem, trainer._steps = self._compiled
-        self._compiled = given, trainer.problem, trainer._steps
-        return trainer
 
     def _fit_stochastic(
         self,

@@ -195,7 +195,6 @@ class FittedMLP(BaseEstimator):
         for name in ("coefs_", "intercepts_"):
             if name in state:
                 state[name] = [backends.to_host(array) for array in state[name]]
-        state.pop("_compiled", None)
         kept, kind = state.pop("_memory", (None, None))
         if kept is not None and self.pickle_optimizer_state:
             moments = tuple(backends.to_host(array) for array in kept.optimizer_state)

@@ -1,0 +1,261 @@
+"""Where each call of a program writes: few buffers, used again as soon as nobody needs them."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .base import Array
+from .recording import Node, Program
+from .schedule import is_blockwise
+
+__all__ = ["Memory", "Scratch"]
+
+_Time = tuple[float, float]
+_NEVER: _Time = (-1, 0)
+_END: _Time = (math.inf, 0)
+
+
+class Scratch:
+    """A buffer for one block at a time of what is needed nowhere else.
+
+    Attributes
+    ----------
+    raw : array of bytes
+    dtype : numpy.dtype
+    """
+
+    def __init__(self, raw: Array, dtype: np.dtype[Any]) -> None:
+        self.raw, self.dtype = raw, dtype
+
+    def cut(self, shape: tuple[int, ...]) -> Array:
+        """Return the array for a block of that shape."""
+        return _shaped(self.raw, shape, self.dtype)
+
+
+class Memory:
+    """The buffers of a program.
+
+    A new state is written over the old one where nobody reads that any more, parts of a
+    concatenation straight into it, an elementwise result over an argument that ends with it.
+
+    Parameters
+    ----------
+    program : Program
+    runs : list of list of Node
+        As `schedule` returns them.
+    empty : callable
+        ``empty(n)`` returns a new array of n bytes.
+    block : int
+        Elements of a block.
+
+    Attributes
+    ----------
+    arrays : dict of Node to array or Scratch
+        Of all nodes that vary by step.
+    written : set of Node
+        Parts that are written into their concatenation.
+    copies : list of (Node, Node)
+        New state that is to be copied over the old one when a step has ended: (old, new).
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        runs: list[list[Node]],
+        empty: Callable[[int], Array],
+        block: int,
+    ) -> None:
+        self.arrays: dict[Node, Any] = {}
+        self._program, self._runs, self._empty, self._block = program, runs, empty, block
+        self._free: dict[int, list[Array]] = defaultdict(list)
+        self._raw: dict[Node, Array] = {}
+        self._given = {*program.state, *program.x}
+        self._order: dict[Node, _Time] = {
+            node: (i, k) for i, run in enumerate(runs) for k, node in enumerate(run)
+        }
+        self._owners = self._find_owners()
+        self._parts = self._find_parts()
+        self._ends, self._readers = self._find_ends()
+        for node in (*program.state, *program.x):
+            self._allocate(node)
+        self._donated = self._donate()
+        for index, run in enumerate(runs):
+            self._place(index, run)
+        for node in program.nodes:
+            if node.is_view and not node.fixed:
+                self.arrays.setdefault(node, node.look(self.arrays[node.inputs[0]]))
+        self.written = {node for node in program.nodes if self._part(node) is not None}
+        self.copies = [
+            (old, new)
+            for old, new in zip(program.state, program.outputs, strict=False)
+            if new is not old and self._donated.get(new) is not old
+        ]
+
+    # What is known before anything is placed.
+
+    def _find_owners(self) -> dict[Node, Node]:
+        """Return for each view whose numbers it looks at."""
+        owners: dict[Node, Node] = {}
+        for node in self._program.nodes:
+            if node.is_view:
+                owners[node] = owners.get(node.inputs[0], node.inputs[0])
+        return owners
+
+    def _find_parts(self) -> dict[Node, tuple[Node, Any]]:
+        """Return in which part of which concatenation nodes can be written."""
+        parts: dict[Node, tuple[Node, Any]] = {}
+        for node in self._program.nodes:
+            if node.name != "concat" or node.fixed:
+                continue
+            for part, where in concatenated(node):
+                owner = self._owners.get(part, part)
+                computed = owner in self._order and owner.name != "concat"
+                if computed and owner not in parts and self._fits(part, owner, node, where):
+                    parts[owner] = node, where
+        return parts
+
+    def _fits(self, part: Node, owner: Node, node: Node, where: Any) -> bool:
+        """Return whether the owner of a part, and all that look at it, can lie there."""
+        place = node.layout[where]
+        if owner.dtype != node.dtype or owner.size != part.size:
+            return False
+        try:
+            layouts = {owner: np.reshape(place, owner.shape, copy=False)}
+            for view, seen in self._owners.items():
+                if seen is owner:
+                    layouts[view] = view.look(layouts[view.inputs[0]])
+                    if not np.may_share_memory(layouts[view], place):
+                        return False
+        except ValueError:  # it would have to be copied
+            return False
+        return layouts[part].strides == place.strides
+
+    def _part(self, node: Node) -> tuple[Node, Any] | None:
+        return self._parts.get(self._owners.get(node, node))
+
+    def owner(self, node: Node) -> Node:
+        """Return the node whose buffer a node's numbers lie in."""
+        owner = self._owners.get(node, node)
+        return self._parts[owner][0] if owner in self._parts else owner
+
+    def _find_ends(self) -> tuple[dict[Node, _Time], dict[Node, list[Node]]]:
+        """Return when each buffer is needed for the last time, and who reads each node."""
+        ends: dict[Node, _Time] = {}
+        readers: dict[Node, list[Node]] = defaultdict(list)
+        for node, time in self._order.items():
+            for i in node.inputs:
+                readers[i].append(node)
+                ends[self.owner(i)] = max(ends.get(self.owner(i), _NEVER), time)
+            ends[self.owner(node)] = max(ends.get(self.owner(node), _NEVER), time)
+        for node in self._program.outputs:
+            ends[self.owner(node)] = _END
+        return ends, readers
+
+    def _may_overwrite(self, node: Node, old: Node) -> bool:
+        """Return whether a node can be written where an older one is."""
+        end, time = self._ends.get(old, _NEVER), self._order[node]
+        if end > time:
+            return False
+        if end[0] < time[0]:
+            return True
+        # The same call, or a block of calls, reads it: that must go element by element.
+        return is_blockwise(node, self._program) and all(
+            i is old for n in self._runs[int(time[0])] for i in n.inputs if self.owner(i) is old
+        )
+
+    def _donate(self) -> dict[Node, Node]:
+        """Return which new state is written over which old one."""
+        donated: dict[Node, Node] = {}
+        for old, new in zip(self._program.state, self._program.outputs, strict=False):
+            if (
+                new in self._order
+                and new not in donated
+                and new not in self._parts
+                and (new.shape, new.dtype) == (old.shape, old.dtype)
+                and self._may_overwrite(new, old)
+            ):
+                donated[new] = old
+        return donated
+
+    # Placing.
+
+    def _place(self, index: int, run: list[Node]) -> None:
+        """Give each node of a run its array; what ends with the run is free after it."""
+        local = self._locals(run)
+        scratch: dict[int, list[Array]] = defaultdict(list)
+        for node in run:
+            if node in local:
+                for i in dict.fromkeys(node.inputs):
+                    if i in local and self._ends[i] == self._order[node]:
+                        scratch[i.dtype.itemsize].append(self.arrays[i].raw)
+                size = node.dtype.itemsize
+                raw = scratch[size].pop() if scratch[size] else self._take(self._block * size)
+                self.arrays[node] = Scratch(raw, node.dtype)
+                self._raw[node] = raw
+            elif node in self._donated:
+                self.arrays[node] = self.arrays[self._donated[node]]
+            elif node in self._parts:
+                whole, where = self._parts[node]
+                if whole not in self.arrays:
+                    self._allocate(whole)
+                self.arrays[node] = self.arrays[whole][where].reshape(node.shape)
+            elif node not in self.arrays:
+                self._allocate(node, over=self._ending(node, local))
+        for owner, end in self._ends.items():
+            if end[0] == index and owner in self._raw and owner not in self._given:
+                raw = self._raw.pop(owner)
+                if not any(raw is other for other in self._raw.values()):
+                    self._free[raw.nbytes].append(raw)
+
+    def _locals(self, run: list[Node]) -> set[Node]:
+        """Return the nodes of a run of blocks that nothing outside of it needs."""
+        if len(run) == 1:
+            return set()
+        seen = {*self._owners.values(), *self._parts, *self._program.outputs}
+        return {n for n in run if n not in seen and all(r in run for r in self._readers[n])}
+
+    def _ending(self, node: Node, local: set[Node]) -> Node | None:
+        """Return an argument of a node that the node can be written over."""
+        for i in node.inputs:
+            if (
+                i in self._raw
+                and i not in self._given
+                and i not in local
+                and (i.shape, i.dtype.itemsize) == (node.shape, node.dtype.itemsize)
+                and is_blockwise(node, self._program)
+                and self._may_overwrite(node, i)
+            ):
+                return i
+        return None
+
+    def _allocate(self, node: Node, over: Node | None = None) -> None:
+        n_bytes = node.size * node.dtype.itemsize
+        raw = self._take(n_bytes) if over is None else self._raw[over]
+        self._raw[node] = raw
+        self.arrays[node] = _shaped(raw, node.shape, node.dtype)
+
+    def _take(self, n_bytes: int) -> Array:
+        """Return a buffer of at least so many bytes."""
+        n_bytes = max(64, -(-n_bytes // 64) * 64)
+        return self._free[n_bytes].pop() if self._free[n_bytes] else self._empty(n_bytes)
+
+
+def _shaped(raw: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    n_bytes = math.prod(shape) * dtype.itemsize
+    return raw[:n_bytes].view(dtype).reshape(shape)
+
+
+def concatenated(node: Node) -> list[tuple[Node, Any]]:
+    """Return the parts of a concatenation and where in it they go."""
+    axis, start, parts = node.options.get("axis", 0), 0, []
+    for part in node.args[0]:
+        where = [slice(None)] * len(node.shape)
+        where[axis] = slice(start, start + part.shape[axis])
+        start += part.shape[axis]
+        parts.append((part, tuple(where)))
+    return parts

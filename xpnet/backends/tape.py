@@ -1,0 +1,187 @@
+"""A step recorded once and replayed over buffers that stay.
+
+The replay is a loop of ``f(*args)``: all views are resolved, all results have a place, and what
+is the same at every step was computed before the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from .base import Array, Namespace, Step, Tree
+from .memory import Memory, Scratch, concatenated
+from .recording import Node, leaves, record, rebuilt
+from .schedule import schedule
+
+__all__ = ["Instruction", "Machine", "Tape"]
+
+Instruction = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class Machine(Protocol):
+    """What a tape needs of a library.
+
+    Attributes
+    ----------
+    xp : Namespace
+    block : int
+        Elements that large elementwise calls are cut into.
+    """
+
+    xp: Namespace
+    block: int
+
+    def empty(self, n_bytes: int) -> Array:
+        """Return a new array of so many bytes."""
+
+    def instructions(
+        self, name: str, args: tuple[Any, ...], options: dict[str, Any], out: Array
+    ) -> list[Instruction]:
+        """Return what writes the result of a call into `out`."""
+
+    def copy(self, out: Array, value: Array) -> None:
+        """Copy an array into another one."""
+
+
+class Tape:
+    """A step over buffers.
+
+    Parameters
+    ----------
+    machine : Machine
+    model : Namespace
+        NumPy's, which tells shapes and types.
+    step : Step
+    state, x, data : trees
+        Arguments of the shapes and types that the tape is for.
+
+    Attributes
+    ----------
+    instructions : list of (callable, arguments)
+        One step, but for its arguments.
+    """
+
+    def __init__(
+        self, machine: Machine, model: Namespace, step: Step, state: Tree, x: Tree, data: Tree
+    ) -> None:
+        self._machine = machine
+        self._program = record(step, state, x, data, xp=machine.xp, model=model)
+        self._runs = schedule(self._program, machine.block)
+        self._memory = Memory(self._program, self._runs, machine.empty, machine.block)
+        self._data: list[Array] = []
+        self._fixed: dict[Node, Array] = {}
+        self.instructions: list[Instruction] = []
+        self._last: list[Instruction] = []
+
+    def run(self, state: Tree, xs: tuple[Array, ...], data: Tree) -> tuple[Tree, Array]:
+        """Run the step for each row of `xs`, see `Backend.scan`."""
+        self._bind(leaves(data))
+        copy, arrays, program = self._machine.copy, self._memory.arrays, self._program
+        for node, value in zip(program.state, leaves(state), strict=True):
+            copy(arrays[node], value)
+        buffers = [arrays[node] for node in program.x]
+        result, n_steps = self._array(program.outputs[-1]), len(xs[0])
+        ys = self._machine.xp.empty((n_steps, *result.shape), dtype=result.dtype)
+        instructions, last = self.instructions, self._last
+        for k, rows in enumerate(zip(*xs, strict=True)):
+            for buffer, row in zip(buffers, rows, strict=True):
+                copy(buffer, row)
+            for function, args in instructions:
+                function(*args)
+            ys[k] = result
+            for function, args in last:
+                function(*args)
+        return rebuilt(state, [arrays[node].copy() for node in program.state]), ys
+
+    def _bind(self, data: list[Array]) -> None:
+        """Make the instructions, once for the same data."""
+        if self.instructions and all(a is b for a, b in zip(self._data, data, strict=True)):
+            return
+        self._data = data
+        self._fixed = dict(zip(self._program.data, data, strict=True))
+        calls = self._program.calls
+        for node in self._program.nodes:
+            if node.value is not None:
+                self._fixed[node] = node.value
+            elif node.fixed and node.name != "given":
+                args, options = self._arguments(node, self._array)
+                self._fixed[node] = self._machine.xp.asarray(calls[node.name](*args, **options))
+        self.instructions = [i for run in self._runs for i in self._lowered(run)]
+        self._last = list(self._copies())
+
+    def _array(self, node: Node) -> Any:
+        return self._fixed[node] if node.fixed else self._memory.arrays[node]
+
+    def _arguments(
+        self, node: Node, array: Callable[[Node], Array]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return a call's arguments, with arrays in place of nodes."""
+
+        def filled(tree: Any) -> Any:
+            if isinstance(tree, Node):
+                return array(tree)
+            return tuple(map(filled, tree)) if isinstance(tree, tuple) else tree
+
+        return filled(node.args), {name: filled(o) for name, o in node.options.items()}
+
+    def _lowered(self, run: list[Node]) -> Iterator[Instruction]:
+        """Yield the instructions of a run, block after block."""
+        if len(run) == 1:
+            yield from self._call(run[0], self._array)
+            return
+        for block in _blocks(run[0].shape, self._machine.block):
+
+            def cut(node: Node, block: tuple[slice, ...] = block) -> Array:
+                array = self._array(node)
+                if isinstance(array, Scratch):
+                    return array.cut(tuple(s.stop - s.start for s in block))
+                return _cut(array, block)
+
+            for node in run:
+                yield from self._call(node, cut)
+
+    def _call(self, node: Node, array: Callable[[Node], Array]) -> Iterator[Instruction]:
+        """Yield what computes a node."""
+        out = array(node)
+        if node.name == "concat":
+            for part, where in concatenated(node):
+                if part not in self._memory.written:
+                    yield self._machine.copy, (out[where], array(part))
+            return
+        args, options = self._arguments(node, array)
+        yield from self._machine.instructions(node.name, args, options, out)
+
+    def _copies(self) -> Iterator[Instruction]:
+        """Yield what copies new state over old: by a detour where the new state is old one too."""
+        copy, late = self._machine.copy, []
+        for old, new in self._memory.copies:
+            value, target = self._array(new), self._array(old)
+            if self._memory.owner(new) in self._program.state:
+                detour = self._machine.xp.empty(value.shape, dtype=value.dtype)
+                yield copy, (detour, value)
+                value = detour
+            late.append((copy, (target, value)))
+        yield from late
+
+
+def _blocks(shape: tuple[int, ...], size: int) -> Iterator[tuple[slice, ...]]:
+    """Yield the index ranges of blocks of at most `size` elements, cut along few axes."""
+    lengths, left = [], size
+    for n in reversed(shape):
+        lengths.append(max(1, min(n, left)))
+        left = left // n if left >= n else 1
+    cuts = [[slice(0, 0)]]
+    grid: list[tuple[slice, ...]] = [()]
+    for n, length in zip(shape, reversed(lengths), strict=True):
+        cuts = [[slice(a, min(a + length, n))] for a in range(0, n, length)]
+        grid = [(*done, *cut) for done in grid for cut in cuts]
+    yield from grid
+
+
+def _cut(array: Array, block: tuple[slice, ...]) -> Array:
+    """Return what a block needs of an array that broadcasts to the whole."""
+    if array.ndim == 0:
+        return array
+    along = zip(array.shape, block[len(block) - array.ndim :], strict=True)
+    return array[tuple(slice(None) if n == 1 else s for n, s in along)]
