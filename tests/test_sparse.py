@@ -119,10 +119,11 @@ def test_windows_of_every_size(batch_size, most, monkeypatch):
     right = training.Run._windows
 
     def counted(self, rows):
-        for window, data in right(self, rows):
+        for windows, data in right(self, rows):
+            (window,) = windows
             assert data.x.shape == (window.size, FEATURES)
             seen.append(window.shape)
-            yield window, data
+            yield windows, data
 
     fit = {"batch_size": batch_size, "epochs": 2}
     expected = outcome(X, fit=fit)

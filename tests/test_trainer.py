@@ -661,9 +661,9 @@ def test_pixels_are_scaled_as_a_batch_is_cast(backend, dtype, monkeypatch):
 
     scan = type(backend).scan
 
-    def looked_at(self, step, state, xs, data):
+    def looked_at(self, step, state, parts, data, **options):
         kept.append(data.x.dtype == self.xp.uint8)
-        return scan(self, step, state, xs, data)
+        return scan(self, step, state, parts, data, **options)
 
     monkeypatch.setattr(type(backend), "scan", looked_at)
     for x in (pixels, backend.asarray(pixels), pixels / 255.0):

@@ -186,7 +186,7 @@ def split(orders: np.ndarray, size: int) -> list[np.ndarray]:
     for rows, width in ((orders[..., :full], size), (orders[..., full:], orders.shape[-1] - full)):
         if rows.shape[-1]:
             cut = rows.reshape(*rows.shape[:-1], -1, width)
-            parts.append(np.ascontiguousarray(np.moveaxis(cut, -2, 0)))
+            parts.append(cut if cut.ndim == 2 else np.ascontiguousarray(np.moveaxis(cut, -2, 0)))
     return parts
 
 

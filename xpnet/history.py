@@ -11,7 +11,9 @@ __all__ = ["History"]
 
 
 def _plain(entry: Any) -> Any:
-    return float(entry) if np.ndim(entry) == 0 else np.asarray(entry)
+    if isinstance(entry, float) or np.ndim(entry) == 0:
+        return float(entry)
+    return np.asarray(entry)
 
 
 @dataclass(repr=False)

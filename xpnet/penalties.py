@@ -46,11 +46,12 @@ class Penalty:
         object.__setattr__(self, "division", division)
 
     def __bool__(self) -> bool:
-        return bool(np.any(self.l1) or np.any(self.l2))
+        return any(map(_is_used, (self.l1, self.l2)))
 
     def coefficients(self) -> dict[str, Any]:
         """Return the strengths that are in use, as coefficients."""
-        return {name: getattr(self, name) for name in ("l1", "l2") if np.any(getattr(self, name))}
+        strengths = {"l1": self.l1, "l2": self.l2}
+        return {name: value for name, value in strengths.items() if _is_used(value)}
 
     def gradient(self, xp: Namespace, params: Array, mask: Array, c: dict[str, Array]) -> Array:
         """Return ``(l1 * sign(w) + l2 * w)`` of the weights and zeros for the biases."""
@@ -89,6 +90,10 @@ class Penalty:
         if "l2" in c:
             terms.append(c["l2"] / 2.0 * xp.sum(weights * weights, axis=-1, keepdims=True))
         return sum(terms[1:], start=terms[0])
+
+
+def _is_used(strength: Any) -> bool:
+    return strength != 0 if isinstance(strength, float) else bool(np.any(strength))
 
 
 def mask(layers: tuple[Layer, ...]) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from .backends import Array, Step
 from .batches import Batches, split
 from .evaluation import evaluate, penalty_value
 from .history import History
+from .optimizers import Schedule
 from .placement import Placement, Samples, SparseRows
 from .state import TrainState, snapshots
 from .step import Data, coefficient_table
@@ -21,6 +22,9 @@ __all__ = ["DivergenceError", "Run"]
 
 _MOST_ELEMENTS = 1 << 22
 """So many dense elements of sparse features are on the device at a time."""
+
+_STEPS_AHEAD = 1024
+"""For so many steps are the coefficients of constant rates computed at a time."""
 
 
 class DivergenceError(FloatingPointError):
@@ -61,6 +65,8 @@ class Run:
     keep_steps: bool = False
     objectives: bool = False
     compile: bool = True
+    _ahead: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    """The coefficients of the next steps, as far as they are known."""
 
     def epoch(
         self,
@@ -123,10 +129,11 @@ class Run:
     ) -> tuple[Array, Any, np.ndarray]:
         carry: Any = state.params, state.optimizer_state
         first, results = state.step, []
+        table = self._coefficients(sum(map(len, rows)), state, learning_rate)
         for windows, data in self._windows(rows):
             parts = []
             for window in windows:
-                parts.append(self._inputs(window, first, state, learning_rate))
+                parts.append(self._inputs(window, table, first, first - state.step))
                 first += len(window)
             backend = self.place.backend
             carry, sums = backend.scan(self.step, carry, parts, data, compile=self.compile)
@@ -156,16 +163,35 @@ class Run:
                 )
 
     def _inputs(
-        self, rows: np.ndarray, first: int, state: TrainState, learning_rate: Any
+        self, rows: np.ndarray, table: np.ndarray, first: int, row: int
     ) -> tuple[Array, ...]:
-        bring, n_steps = self.place.backend.asarray, len(rows)
-        table = coefficient_table(
-            self.place.problem, first, n_steps, state.epoch, state.curve, learning_rate
-        )
-        xs = bring(rows), self.place.floats(table)
+        backend, n_steps = self.place.backend, len(rows)
+        bring = backend.asarray
+        xs = bring(rows, backend.index_dtype), bring(table[row : row + n_steps])
         if self.samples.data.seed is None:
             return xs
         return (*xs, bring(np.arange(first, first + n_steps, dtype=np.int32)))
+
+    def _coefficients(self, n_steps: int, state: TrainState, learning_rate: Any) -> np.ndarray:
+        """Return the table of coefficients of an epoch's steps, in the parameters' type.
+
+        Where the rate is the optimizer's own number, some epochs are looked ahead.
+        """
+        problem, known = self.place.problem, self._ahead
+        row = state.step - known.get("first", 0)
+        if learning_rate is None and not isinstance(problem.optimizer.learning_rate, Schedule):
+            if not 0 <= row <= len(known.get("table", ())) - n_steps:
+                n_ahead = max(n_steps, _STEPS_AHEAD // len(np.atleast_2d(state.params)))
+                known["first"], row = state.step, 0
+                known["table"] = self._table(n_ahead, state, None)
+            return known["table"][row : row + n_steps]
+        return self._table(n_steps, state, learning_rate)
+
+    def _table(self, n_steps: int, state: TrainState, learning_rate: Any) -> np.ndarray:
+        table = coefficient_table(
+            self.place.problem, state.step, n_steps, state.epoch, state.curve, learning_rate
+        )
+        return table.astype(self.place.dtype)
 
     def _record(
         self, params: Array, sums: np.ndarray, rows: list[np.ndarray], history: History
@@ -176,6 +202,9 @@ class Run:
             sizes = sizes.reshape(-1, *[1] * (sums.ndim - 1))
             steps = sums
             loss = _over_steps(sums * sizes) / sizes.sum()
+        elif self.samples.weights is None and not self.keep_steps:
+            loss = _over_steps(sums) / sum(part.shape[0] * part.shape[-1] for part in rows)
+            loss = loss + penalty_value(self.place, params, self.samples)
         else:
             totals = np.concatenate([self._totals(part, sums.ndim) for part in rows])
             steps = _divide(sums, totals)
@@ -220,6 +249,8 @@ class Run:
 
 def _over_steps(values: np.ndarray) -> np.ndarray:
     """Sum over the steps, contiguous, so that a model of a stack is summed as if alone."""
+    if values.ndim == 1:
+        return values.sum()
     return np.ascontiguousarray(np.moveaxis(values, 0, -1)).sum(axis=-1)
 
 

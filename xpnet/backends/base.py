@@ -76,9 +76,12 @@ class Backend(ABC):
         The library's own device object.
     mutable : bool
         Whether arrays can be changed in place (by users: xpnet itself never does).
+    index_dtype : str
+        The type of the rows that `xp.take` fetches, where another one would be converted.
     """
 
     mutable: ClassVar[bool] = True
+    index_dtype: ClassVar[str] = "int32"
     name: ClassVar[str]
     remedy: ClassVar[str]
 

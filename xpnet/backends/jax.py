@@ -11,7 +11,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .base import Array, Backend, BackendUnavailableError, Namespace, Parts, Step, Tree, bound, imported
+from .base import (
+    Array,
+    Backend,
+    BackendUnavailableError,
+    Namespace,
+    Parts,
+    Step,
+    Tree,
+    bound,
+    imported,
+)
 
 
 class JAX(Backend):
@@ -20,7 +30,9 @@ class JAX(Backend):
     mutable = False
     name = "jax"
     remedy = "Install it (pip install jax), or use backend='numpy'"
-    _compiled: ClassVar[weakref.WeakKeyDictionary[Step, dict[Any, Any]]] = weakref.WeakKeyDictionary()
+    _compiled: ClassVar[weakref.WeakKeyDictionary[Step, dict[Any, Any]]] = (
+        weakref.WeakKeyDictionary()
+    )
 
     def __init__(self, device: Any = None) -> None:
         self.version()

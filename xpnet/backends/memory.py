@@ -57,8 +57,8 @@ class Memory:
     ----------
     arrays : dict of Node to array or Scratch
         Of all nodes that vary by step.
-    written : set of Node
-        Parts that are written into their concatenation.
+    written : set of (Node, int)
+        Concatenations, and which of their parts are written into them.
     copies : list of (Node, Node)
         New state that is to be copied over the old one when a step has ended: (old, new).
     """
@@ -71,6 +71,7 @@ class Memory:
         block: int,
     ) -> None:
         self.arrays: dict[Node, Any] = {}
+        self.written: set[tuple[Node, int]] = set()
         self._program, self._runs, self._empty, self._block = program, runs, empty, block
         self._free: dict[int, list[Array]] = defaultdict(list)
         self._raw: dict[Node, Array] = {}
@@ -89,7 +90,6 @@ class Memory:
         for node in program.nodes:
             if node.is_view and not node.fixed:
                 self.arrays.setdefault(node, node.look(self.arrays[node.inputs[0]]))
-        self.written = {node for node in program.nodes if self._part(node) is not None}
         self.copies = [
             (old, new)
             for old, new in zip(program.state, program.outputs, strict=False)
@@ -112,11 +112,12 @@ class Memory:
         for node in self._program.nodes:
             if node.name != "concat" or node.fixed:
                 continue
-            for part, where in concatenated(node):
+            for k, (part, where) in enumerate(concatenated(node)):
                 owner = self._owners.get(part, part)
                 computed = owner in self._order and owner.name != "concat"
                 if computed and owner not in parts and self._fits(part, owner, node, where):
                     parts[owner] = node, where
+                    self.written.add((node, k))
         return parts
 
     def _fits(self, part: Node, owner: Node, node: Node, where: Any) -> bool:
@@ -134,9 +135,6 @@ class Memory:
         except ValueError:  # it would have to be copied
             return False
         return layouts[part].strides == place.strides
-
-    def _part(self, node: Node) -> tuple[Node, Any] | None:
-        return self._parts.get(self._owners.get(node, node))
 
     def owner(self, node: Node) -> Node:
         """Return the node whose buffer a node's numbers lie in."""
@@ -176,6 +174,7 @@ class Memory:
                 new in self._order
                 and new not in donated
                 and new not in self._parts
+                and new.name != "concat"  # its parts are written earlier
                 and (new.shape, new.dtype) == (old.shape, old.dtype)
                 and self._may_overwrite(new, old)
             ):

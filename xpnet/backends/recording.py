@@ -18,7 +18,16 @@ import numpy as np
 
 from .base import Array, Namespace, Step, Tree
 
-__all__ = ["Node", "Program", "Recorded", "TapeError", "UnsupportedError", "leaves", "record", "rebuilt"]
+__all__ = [
+    "Node",
+    "Program",
+    "Recorded",
+    "TapeError",
+    "UnsupportedError",
+    "leaves",
+    "rebuilt",
+    "record",
+]
 
 _HERE = str(Path(__file__).parent)
 _CREATION = {"arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros"}
@@ -49,7 +58,7 @@ def _line() -> str:
     return f"{frame.filename}:{frame.lineno}: {frame.line}"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Node:
     """A call, or an array that is given.
 
@@ -140,9 +149,15 @@ class Program:
 
 def leaves(tree: Tree) -> list[Array]:
     """Return the arrays of a tree, in order."""
-    if tree is None:
-        return []
-    return [leaf for t in tree for leaf in leaves(t)] if isinstance(tree, tuple) else [tree]
+    if not isinstance(tree, tuple):
+        return [] if tree is None else [tree]
+    found: list[Array] = []
+    for branch in tree:
+        if isinstance(branch, tuple):
+            found += leaves(branch)
+        elif branch is not None:
+            found.append(branch)
+    return found
 
 
 def rebuilt(tree: Tree, arrays: Iterable[Any]) -> Tree:
@@ -170,10 +185,10 @@ class Recorded:
     dtype = property(lambda self: self._node.dtype)
     ndim = property(lambda self: len(self._node.shape))
     size = property(lambda self: self._node.size)
-    mT = property(lambda self: self._recorder.call("mT", (self,), {}))  # noqa: N815
+    mT = property(lambda self: self._recorder.call("mT", (self,), {}))
 
     @property
-    def T(self) -> Recorded:  # noqa: N802
+    def T(self) -> Recorded:
         if len(self._node.shape) != 2:
             raise UnsupportedError(f"The array of shape {self.shape} has no T ({_line()}).")
         return self.mT
@@ -358,12 +373,15 @@ class _Recorder:
         self, name: str, function: Callable[..., Any], args: Any, options: dict[str, Any]
     ) -> np.ndarray:
         """Return the layout of a function that nothing is known of: it is called on ones."""
+
         def ones(tree: Any) -> Any:
             if isinstance(tree, Node):
                 return np.ones(tree.shape, dtype=tree.dtype)
             return tuple(map(ones, tree)) if isinstance(tree, tuple) else tree
 
-        found = function(*ones(args), **dict(zip(options, ones(tuple(options.values())), strict=True)))
+        found = function(
+            *ones(args), **dict(zip(options, ones(tuple(options.values())), strict=True))
+        )
         if not isinstance(found, np.ndarray | np.generic):
             raise UnsupportedError(f"xp.{name} ({_line()}) does not return one array.")
         return np.empty_like(found)

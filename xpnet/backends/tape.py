@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from .base import Array, Namespace, Step, Tree
 from .memory import Memory, Scratch, concatenated
-from .recording import Node, leaves, record, rebuilt
+from .recording import Node, leaves, rebuilt, record
 from .schedule import schedule
 
 __all__ = ["Instruction", "Machine", "Tape"]
@@ -69,30 +69,31 @@ class Tape:
         self._program = record(step, state, x, data, xp=machine.xp, model=model)
         self._runs = schedule(self._program, machine.block)
         self._memory = Memory(self._program, self._runs, machine.empty, machine.block)
+        self._state = [self._memory.arrays[node] for node in self._program.state]
+        self._inputs = [self._memory.arrays[node] for node in self._program.x]
         self._data: list[Array] = []
         self._fixed: dict[Node, Array] = {}
         self.instructions: list[Instruction] = []
         self._last: list[Instruction] = []
+        self._result: Array = None
 
     def run(self, state: Tree, xs: tuple[Array, ...], data: Tree) -> tuple[Tree, Array]:
         """Run the step for each row of `xs`, see `Backend.scan`."""
         self._bind(leaves(data))
-        copy, arrays, program = self._machine.copy, self._memory.arrays, self._program
-        for node, value in zip(program.state, leaves(state), strict=True):
-            copy(arrays[node], value)
-        buffers = [arrays[node] for node in program.x]
-        result, n_steps = self._array(program.outputs[-1]), len(xs[0])
-        ys = self._machine.xp.empty((n_steps, *result.shape), dtype=result.dtype)
-        instructions, last = self.instructions, self._last
+        copy, empty, result = self._machine.copy, self._machine.xp.empty, self._result
+        for buffer, value in zip(self._state, leaves(state), strict=True):
+            copy(buffer, value)
+        ys = empty((len(xs[0]), *result.shape), dtype=result.dtype)
+        inputs, instructions, last = self._inputs, self.instructions, self._last
         for k, rows in enumerate(zip(*xs, strict=True)):
-            for buffer, row in zip(buffers, rows, strict=True):
+            for buffer, row in zip(inputs, rows, strict=True):
                 copy(buffer, row)
             for function, args in instructions:
                 function(*args)
             ys[k] = result
             for function, args in last:
                 function(*args)
-        return rebuilt(state, [arrays[node].copy() for node in program.state]), ys
+        return rebuilt(state, [buffer.copy() for buffer in self._state]), ys
 
     def _bind(self, data: list[Array]) -> None:
         """Make the instructions, once for the same data."""
@@ -109,6 +110,7 @@ class Tape:
                 self._fixed[node] = self._machine.xp.asarray(calls[node.name](*args, **options))
         self.instructions = [i for run in self._runs for i in self._lowered(run)]
         self._last = list(self._copies())
+        self._result = self._array(self._program.outputs[-1])
 
     def _array(self, node: Node) -> Any:
         return self._fixed[node] if node.fixed else self._memory.arrays[node]
@@ -145,8 +147,8 @@ class Tape:
         """Yield what computes a node."""
         out = array(node)
         if node.name == "concat":
-            for part, where in concatenated(node):
-                if part not in self._memory.written:
+            for k, (part, where) in enumerate(concatenated(node)):
+                if (node, k) not in self._memory.written:
                     yield self._machine.copy, (out[where], array(part))
             return
         args, options = self._arguments(node, array)
