@@ -136,8 +136,8 @@ class Run:
                 parts.append(self._inputs(window, table, first, first - state.step))
                 first += len(window)
             backend = self.place.backend
-            carry, sums = backend.scan(self.step, carry, parts, data, compile=self.compile)
-            results += sums
+            carry, found = backend.scan(self.step, carry, parts, data, compile=self.compile)
+            results += found
         # Read back only now, when all is under way.
         sums = np.concatenate([self.place.backend.to_host(s) for s in results])
         return *carry, np.asarray(sums, dtype=np.float64)
@@ -181,7 +181,8 @@ class Run:
         row = state.step - known.get("first", 0)
         if learning_rate is None and not isinstance(problem.optimizer.learning_rate, Schedule):
             if not 0 <= row <= len(known.get("table", ())) - n_steps:
-                n_ahead = max(n_steps, _STEPS_AHEAD // len(np.atleast_2d(state.params)))
+                models = state.params.shape[0] if state.params.ndim > 1 else 1
+                n_ahead = max(n_steps, _STEPS_AHEAD // models)
                 known["first"], row = state.step, 0
                 known["table"] = self._table(n_ahead, state, None)
             return known["table"][row : row + n_steps]

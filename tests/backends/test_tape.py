@@ -24,8 +24,7 @@ from xpnet import (
     parity,
 )
 from xpnet.backends.numpy import NumPy
-from xpnet.backends.recording import TapeError, leaves, rebuilt
-from xpnet.backends.tape import Tape
+from xpnet.backends.tape import Tape, TapeError, leaves, rebuilt
 from xpnet.layers import ACTIVATIONS, Layer
 from xpnet.penalties import mask
 from xpnet.step import Data, Problem, coefficient_table, constant_coefficients, make_step

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from .base import Array, Backend, Namespace, Step, Tree
-from .recording import UnsupportedError, is_elementwise, leaves
-from .tape import Instruction, Tape
+from .tape import Instruction, Tape, UnsupportedError, is_elementwise, leaves
 
 _add: Any = np.add
 _maximum: Any = np.maximum

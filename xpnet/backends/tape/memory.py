@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array
-from .recording import Node, Program
+from ..base import Array
+from .program import Node, Program
 from .schedule import is_blockwise
 
 __all__ = ["Memory", "Scratch"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .recording import Node, Program, is_elementwise
+from .program import Node, Program, is_elementwise
 
 __all__ = ["is_blockwise", "schedule"]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from .base import Array, Namespace, Step, Tree
+from ..base import Array, Namespace, Step, Tree
 from .memory import Memory, Scratch, concatenated
-from .recording import Node, leaves, rebuilt, record
+from .program import Node, leaves, rebuilt
+from .recorder import record
 from .schedule import schedule
 
 __all__ = ["Instruction", "Machine", "Tape"]

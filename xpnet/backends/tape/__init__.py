@@ -1,0 +1,21 @@
+"""A step recorded once and replayed over buffers that stay: bit for bit what it does call by call.
+
+`recorder` writes down what a step calls, a `program`. `schedule` says in which order the calls
+run, and which go through their arrays block by block; `memory` where each writes. A `Tape` makes
+instructions of that, with the help of a library's `Machine`, and replays them.
+"""
+
+from .program import is_elementwise, leaves, rebuilt
+from .recorded import TapeError, UnsupportedError
+from .replay import Instruction, Machine, Tape
+
+__all__ = [
+    "Instruction",
+    "Machine",
+    "Tape",
+    "TapeError",
+    "UnsupportedError",
+    "is_elementwise",
+    "leaves",
+    "rebuilt",
+]

@@ -1,0 +1,136 @@
+"""A step as a list of calls, and the trees of arrays that go in and out of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..base import Array, Tree
+
+__all__ = ["VIEWS", "Node", "Program", "is_elementwise", "leaves", "look", "nodes_of", "rebuilt"]
+
+VIEWS = {"broadcast_to", "expand_dims", "getitem", "mT", "permute_dims", "reshape", "squeeze"}
+"""Calls that look at an array, where its numbers lie so that this is possible."""
+
+
+@dataclass(eq=False, repr=False)
+class Node:
+    """A call, or an array that is given.
+
+    Attributes
+    ----------
+    name : str
+        The function in the namespace; "getitem", "mT", or "given".
+    args : tuple
+        Nodes, numbers, and what else the function takes.
+    options : dict
+        Keyword arguments.
+    shape : tuple of int
+    dtype : numpy.dtype
+    fixed : bool
+        Whether it is the same at every step.
+    layout : numpy.ndarray
+        An array of that shape and type which nobody reads: views are tried out on it.
+    value : array or None
+        Of a constant.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    fixed: bool
+    layout: np.ndarray
+    value: Array = None
+    shape: tuple[int, ...] = field(init=False)
+    dtype: np.dtype[Any] = field(init=False)
+    inputs: tuple[Node, ...] = field(init=False)
+    is_view: bool = field(init=False)
+    """Whether it only looks at another node's numbers."""
+
+    def __post_init__(self) -> None:
+        self.shape, self.dtype = self.layout.shape, self.layout.dtype
+        self.inputs = tuple(nodes_of((self.args, tuple(self.options.values()))))
+        self.is_view = self.name in VIEWS and np.may_share_memory(
+            self.layout, self.inputs[0].layout
+        )
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    def look(self, array: Array, xp: Any = np) -> Array:
+        """Return the view of an array that this node is."""
+        return look(self.name, array, self.args[1:], self.options, xp)
+
+
+def look(name: str, array: Array, args: tuple[Any, ...], options: dict[str, Any], xp: Any) -> Any:
+    if name == "getitem":
+        return array[args[0]]
+    return array.mT if name == "mT" else getattr(xp, name)(array, *args, **options)
+
+
+def nodes_of(tree: Any) -> Iterator[Node]:
+    if isinstance(tree, Node):
+        yield tree
+    elif isinstance(tree, tuple | list):
+        for branch in tree:
+            yield from nodes_of(branch)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A step as calls.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        What the outputs need, in the order of the calls.
+    state, x, data : list of Node
+        What is given: a step's arguments, flattened.
+    outputs : list of Node
+        The new state, flattened, and last the step's result.
+    calls : dict
+        Functions by the names of nodes.
+    """
+
+    nodes: list[Node]
+    state: list[Node]
+    x: list[Node]
+    data: list[Node]
+    outputs: list[Node]
+    calls: dict[str, Callable[..., Any]]
+
+
+def leaves(tree: Tree) -> list[Array]:
+    """Return the arrays of a tree, in order."""
+    if not isinstance(tree, tuple):
+        return [] if tree is None else [tree]
+    found: list[Array] = []
+    for branch in tree:
+        if isinstance(branch, tuple):
+            found += leaves(branch)
+        elif branch is not None:
+            found.append(branch)
+    return found
+
+
+def rebuilt(tree: Tree, arrays: Iterable[Any]) -> Tree:
+    """Return a tree of that form with other arrays."""
+    return _map(iter(arrays).__next__, tree)
+
+
+def _map(f: Callable[[], Any], tree: Tree) -> Tree:
+    if tree is None or not isinstance(tree, tuple):
+        return None if tree is None else f()
+    parts = [_map(f, branch) for branch in tree]
+    return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+
+
+def is_elementwise(function: Any) -> bool:
+    """Return whether the function computes each element of its result by itself."""
+    return isinstance(function, np.ufunc) and function.signature is None
