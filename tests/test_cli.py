@@ -610,7 +610,7 @@ def parity(monkeypatch):
     return module
 
 
-DEFAULTS = {"backends": None, "dtypes": None, "full": False, "progress": True}
+DEFAULTS = {"backends": None, "dtypes": None, "full": False, "compile": True, "progress": True}
 
 
 @pytest.mark.parametrize(
@@ -620,6 +620,7 @@ DEFAULTS = {"backends": None, "dtypes": None, "full": False, "progress": True}
         ("--backends jax torch:cpu", {"backends": ["jax", "torch:cpu"]}),
         ("--dtype float32", {"dtypes": ["float32"]}),
         ("--full", {"full": True}),
+        ("--eager", {"compile": False}),
         ("--quiet", {"progress": False}),
     ],
 )

@@ -196,7 +196,10 @@ class Network:
     ) -> tuple[Array, list[Any]]:
         caches = []
         for i, (layer, parameters) in enumerate(zip(self.layers, views, strict=True)):
-            x, cache = layer.forward(xp, parameters, x, noise and noise._replace(layer=i))
+            if layer.elementwise:
+                x, cache = xp.elementwise(layer.forward, parameters, x, None)
+            else:
+                x, cache = layer.forward(xp, parameters, x, noise and noise._replace(layer=i))
             caches.append(cache)
         return x, caches
 
@@ -251,6 +254,10 @@ class Network:
             layer = self.layers[i]
             gradients = layer.parameter_gradients(xp, caches[i], gradient)
             parts[:0] = [xp.reshape(g, (*lead, -1)) for g in gradients]
-            if i > self._first:  # nobody needs the gradient in the data
+            if i == self._first:
+                break  # nobody needs the gradient in the data
+            if layer.elementwise:
+                gradient = xp.elementwise(layer.input_gradient, views[i], caches[i], gradient)
+            else:
                 gradient = layer.input_gradient(xp, views[i], caches[i], gradient)
         return xp.concat(parts, axis=-1)

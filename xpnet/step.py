@@ -150,7 +150,7 @@ def update(
     """Return the new parameters and optimizer state."""
     if problem.max_norm is not None:
         gradient = clip_by_norm(xp, gradient, c["max_norm"])
-    return problem.optimizer.rule(xp, params, gradient, state, c)
+    return xp.elementwise(problem.optimizer.rule, params, gradient, state, c)
 
 
 def make_step(problem: Problem, *, record: str = "before") -> Step:

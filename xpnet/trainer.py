@@ -261,6 +261,7 @@ class Trainer:
             else:
                 start = check_state(self.problem, self._n_models, state)
                 generators = start.resumed_generators()
+            start = start.moved(place.floats)  # what was drawn, in float64, is let go
             samples = place.seeded(samples, start.dropout_seed)
             run = Run(
                 place,
@@ -275,7 +276,7 @@ class Trainer:
                 compile=self.compile,
             )
             seeds = options.plain_seeds(self.random_state)
-            fit = Fit(run, start.moved(place.floats), limit, callbacks, seeds, metadata)
+            fit = Fit(run, start, limit, callbacks, seeds, metadata)
             fit.given = state is not None
             try:
                 fit.loop()

@@ -9,17 +9,22 @@ import pytest
 from steps import CLASSES, FEATURES, STEPS, Case, cases, stacked
 
 from xpnet import (
+    SGD,
     Adam,
+    Cosine,
     Dense,
     Dropout,
     Network,
     Penalty,
+    Plateau,
     ReLU,
     SoftmaxCrossEntropy,
+    SquaredError,
+    Tanh,
     Trainer,
     backends,
 )
-from xpnet.step import make_step
+from xpnet.step import Problem, make_step
 
 
 def walk(xp, state, x, data):
@@ -75,6 +80,61 @@ def test_jax_traces_a_step_once_for_all_epochs_and_fits():
     assert len(traced) == times
     trainer.fit(x.astype(np.float32), t, epochs=2, batch_size=4)
     assert len(traced) == 2 * times, "another type is another program"
+
+
+def test_jax_compiles_once_for_all_runs_that_differ_in_numbers():
+    pytest.importorskip("jax")
+    traced = []
+
+    class Noted(ReLU):
+        def forward(self, xp, parameters, x, noise):
+            traced.append(tuple(x.shape))
+            return super().forward(xp, parameters, x, noise)
+
+    x, t = np.ones((10, FEATURES)), np.ones(10)
+
+    def fit(optimizer, **options):
+        network = Network([Dense(FEATURES, 4), Noted(), Dense(4, 1)])
+        trainer = Trainer(network, "squared_error", optimizer, backend="jax", **options)
+        trainer.fit(x, t, epochs=2, batch_size=4)
+        return len(traced)
+
+    times = fit(Adam(0.1), penalty=Penalty(l2=0.1), max_norm=1.0, random_state=0)
+    for rate in (0.01, Cosine(0.1, total=5, unit="step"), Plateau(0.1, patience=1)):
+        again = fit(Adam(rate), penalty=Penalty(l2=0.2), max_norm=2.0, random_state=1)
+        assert again == times
+    assert fit(Adam(0.1, beta1=0.8), penalty=Penalty(l2=0.1), max_norm=1.0) > times
+
+
+def test_steps_are_shared_where_they_do_the_same():
+    class Scaled(ReLU):
+        def __init__(self, scale):
+            object.__setattr__(self, "scale", scale)
+
+    def step(activation=ReLU(), optimizer=SGD(0.1), record="before", **options):  # noqa: B008
+        network = Network([Dense(2, 3), activation, Dense(3, 1)])
+        penalty = Penalty(**options)
+        return make_step(Problem(network, SquaredError(), optimizer, penalty), record=record)
+
+    assert step() is step(optimizer=SGD(0.2))
+    assert step() is step(optimizer=SGD(Cosine(0.2, total=5)))
+    assert step(l2=0.1) is step(l2=0.2)
+    assert step(Scaled(2.0)) is step(Scaled(2.0))
+    others = [
+        step(),
+        step(Tanh()),
+        step(Scaled(2.0)),
+        step(Scaled(3.0)),
+        step(l1=0.1),
+        step(l2=0.1),
+        step(l2=0.1, division="none"),
+        step(record="objective"),
+        step(optimizer=SGD(0.1, momentum=0.9)),
+        step(optimizer=SGD(0.1, momentum=0.9, nesterov=True)),
+        step(optimizer=SGD(0.1, momentum=np.array([[0.9], [0.8]]))),
+        step(optimizer=Adam()),
+    ]
+    assert len(set(others)) == len(others)
 
 
 class Sealed:
@@ -141,6 +201,9 @@ class SealedNamespace:
 
     def __init__(self, xp):
         self._xp = xp
+
+    def elementwise(self, function, *args):
+        return function(self, *args)
 
     def __getattr__(self, name):
         function = getattr(self._xp, name)

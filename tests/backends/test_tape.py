@@ -200,8 +200,7 @@ def test_a_training_step(kind, models, record, dtype, small_blocks):
 def outcome(case, *, compile):
     """Train a case of the parity suite on NumPy; return all that it leaves."""
     x, t, weights = case.data()
-    trainer = case.trainer("numpy")
-    trainer.compile = compile
+    trainer = case.trainer("numpy", compile=compile)
     history = trainer.fit(
         x,
         t,

@@ -12,6 +12,7 @@ from xpnet.parity.cases import N_STEPS
 
 TARGETS = [
     Target("numpy"),
+    Target("numpy", compile=False),
     Target("cupy"),
     Target("jax"),
     Target("torch"),
@@ -30,6 +31,15 @@ def test_same_losses(case, target):
     if not target.supports(case.dtype):
         pytest.skip(f"not run: {target} has no {case.dtype}")
     result = parity.compare(case, target)
+    assert result.passed, result.errors
+
+
+@pytest.mark.parametrize("case", parity.covering()[:2], ids=str)
+@pytest.mark.parametrize("name", ["cupy", "jax"])
+def test_same_losses_call_by_call(case, name):
+    if not STATUS[name].usable:
+        pytest.skip(f"not run: {STATUS[name].reason}")
+    result = parity.compare(case, Target(name, compile=False))
     assert result.passed, result.errors
 
 
@@ -105,6 +115,12 @@ def test_report(tmp_path):
     assert len(content["comparisons"]) == 2 * sum(c.dtype == "float32" for c in parity.covering())
     pytest.importorskip("matplotlib")
     assert report.plot(tmp_path / "parity.png").stat().st_size > 10_000
+
+
+def test_an_eager_report_says_so():
+    report = parity.run(["numpy"], dtypes=["float32"], compile=False)
+    assert report.passed
+    assert "numpy eager" in report.table()
 
 
 def test_what_is_not_usable_is_told():

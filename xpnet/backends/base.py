@@ -56,6 +56,13 @@ class Namespace:
         self._module = module
         self.__dict__.update(replacements)
 
+    def elementwise(self, function: Callable[..., Tree], *args: Any) -> Tree:
+        """Return ``function(xp, *args)``, whose results depend element by element on its arrays.
+
+        A library that can makes one kernel of it.
+        """
+        return function(self, *args)
+
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._module, name)
         self.__dict__[name] = value

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, Backend, BackendUnavailableError, Namespace, bound, imported
+from .base import Array, Backend, BackendUnavailableError, bound, imported
+from .cupy_fusion import CuPyNamespace
 
 
 @functools.cache
@@ -78,7 +79,7 @@ class CuPy(Backend):
         count = cupy.cuda.runtime.getDeviceCount()
         self.device = cupy.cuda.Device(_index(device, count))
         created = {name: self._here(function) for name, function in bound(compat, None).items()}
-        self.xp = Namespace(compat, **created)
+        self.xp = CuPyNamespace(compat, **created)
 
     def _here(self, create: Callable[..., Array]) -> Callable[..., Array]:
         """Return a creation function that allocates on this device, whichever is current."""

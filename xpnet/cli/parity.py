@@ -20,6 +20,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--full", action="store_true", help="every combination, not only every pair of values"
     )
+    parser.add_argument(
+        "--eager", action="store_true", help="call by call: without NumPy's tape, JAX's compiler"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the figures")
     parser.add_argument("--plot", metavar="FILE", help="write a heat map (.png)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -37,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         backends=arguments.backends,
         dtypes=None if arguments.dtype is None else [arguments.dtype],
         full=arguments.full,
+        compile=not arguments.eager,
         progress=not arguments.quiet,
     )
     print(report.table())

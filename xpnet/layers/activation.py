@@ -13,6 +13,12 @@ from .. import functions, validation
 from .base import Layer
 
 
+class Activation(Layer):
+    """Base class: without parameters, element by element."""
+
+    elementwise = True
+
+
 @dataclass(frozen=True)
 class Identity(Layer):
     """``y = x``.
@@ -32,7 +38,7 @@ class Identity(Layer):
 
 
 @dataclass(frozen=True)
-class Sigmoid(Layer):
+class Sigmoid(Activation):
     """``y = 1 / (1 + exp(-x))``; the derivative is ``y (1 - y)``.
 
     Parameters
@@ -57,7 +63,7 @@ class Sigmoid(Layer):
 
 
 @dataclass(frozen=True)
-class Tanh(Layer):
+class Tanh(Activation):
     """``y = tanh(x)``; the derivative is ``1 - y**2``.
 
     Examples
@@ -75,7 +81,7 @@ class Tanh(Layer):
 
 
 @dataclass(frozen=True)
-class ReLU(Layer):
+class ReLU(Activation):
     """``y = max(x, 0)``; the derivative at 0 is 0.
 
     Examples
@@ -93,7 +99,7 @@ class ReLU(Layer):
 
 
 @dataclass(frozen=True)
-class LeakyReLU(Layer):
+class LeakyReLU(Activation):
     """``y = max(x, 0) + negative_slope * min(x, 0)``.
 
     Parameters
@@ -120,7 +126,7 @@ class LeakyReLU(Layer):
 
 
 @dataclass(frozen=True)
-class ELU(Layer):
+class ELU(Activation):
     """``y = x`` above 0, ``alpha * (exp(x) - 1)`` below.
 
     Parameters
@@ -148,7 +154,7 @@ class ELU(Layer):
 
 
 @dataclass(frozen=True)
-class Softplus(Layer):
+class Softplus(Activation):
     """``y = log(1 + exp(x))``; the derivative is the sigmoid.
 
     Examples
@@ -165,7 +171,7 @@ class Softplus(Layer):
 
 
 @dataclass(frozen=True)
-class GELU(Layer):
+class GELU(Activation):
     """Gaussian error linear unit in its tanh form.
 
     ``y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x**3)))``
@@ -186,7 +192,7 @@ class GELU(Layer):
 
 
 @dataclass(frozen=True)
-class SiLU(Layer):
+class SiLU(Activation):
     """``y = x * sigmoid(x)`` (swish).
 
     Examples

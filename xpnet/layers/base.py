@@ -56,6 +56,9 @@ class Layer:
     n_outputs: int | None = None
     """How many features go out; None if as many as come in."""
 
+    elementwise: bool = False
+    """Whether each element that goes out depends on the one that comes in at its place alone."""
+
     noisy: bool = False
     """Whether the layer needs noise in training, so that a run has a seed for it."""
 

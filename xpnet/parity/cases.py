@@ -166,7 +166,9 @@ class Case:
         """Which rows make a batch."""
         return _BATCHES[self.batches]
 
-    def trainer(self, backend: str, device: Any = None, dtype: str | None = None) -> Trainer:
+    def trainer(
+        self, backend: str, device: Any = None, dtype: str | None = None, *, compile: bool = True
+    ) -> Trainer:
         """Return the trainer of this case on a backend, in the case's type or another one."""
         forms, rate = _OPTIMIZERS[self.optimizer]
         rates: Any = rate
@@ -185,6 +187,7 @@ class Case:
             device=device,
             dtype=dtype or self.dtype,
             random_state=0 if self.models == 1 else list(range(self.models)),
+            compile=compile,
         )
 
     def network(self) -> Network:

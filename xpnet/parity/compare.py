@@ -18,16 +18,19 @@ MEASURES = ("initial loss", "first gradient", "loss curve", "final parameters")
 
 
 class Target(NamedTuple):
-    """A backend and one of its devices.
+    """A backend, one of its devices, and how it runs.
 
     Attributes
     ----------
     backend : str
     device : str or None
+    compile : bool
+        As `Trainer` takes it.
     """
 
     backend: str
     device: str | None = None
+    compile: bool = True
 
     @classmethod
     def parse(cls, text: str) -> Target:
@@ -36,7 +39,8 @@ class Target(NamedTuple):
         return cls(backends.check_name(name), device or None)
 
     def __str__(self) -> str:
-        return self.backend if self.device is None else f"{self.backend}:{self.device}"
+        place = self.backend if self.device is None else f"{self.backend}:{self.device}"
+        return place if self.compile else f"{place} eager"
 
     def supports(self, dtype: str) -> bool:
         """Return whether the device has that type."""
@@ -105,7 +109,7 @@ class Comparison:
 
 def trace(case: Case, target: Target, dtype: str | None = None) -> Trace:
     """Run a case on a target and return what is compared."""
-    trainer = case.trainer(target.backend, target.device, dtype)
+    trainer = case.trainer(target.backend, target.device, dtype, compile=target.compile)
     x, t, weights = case.data()
     start = trainer.initialize()
     loss, gradient = trainer.loss_and_gradient(x, t, sample_weight=weights, state=start)
@@ -125,8 +129,8 @@ def trace(case: Case, target: Target, dtype: str | None = None) -> Trace:
 
 @functools.lru_cache(maxsize=256)
 def reference(case: Case) -> Trace:
-    """Return the trace of a case on NumPy in float64."""
-    return trace(case, Target("numpy"), "float64")
+    """Return the trace of a case on NumPy in float64, call by call."""
+    return trace(case, Target("numpy", compile=False), "float64")
 
 
 def compare(case: Case, target: Target) -> Comparison:

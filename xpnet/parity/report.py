@@ -165,6 +165,7 @@ def run(
     *,
     dtypes: Sequence[str] | None = None,
     full: bool = False,
+    compile: bool = True,
     progress: bool = False,
 ) -> Report:
     """Train every case on every backend and compare each with NumPy in float64.
@@ -177,6 +178,8 @@ def run(
         Both if None.
     full : bool, default False
         The product of the factors instead of the covering set.
+    compile : bool, default True
+        If not, steps are run call by call on every backend, as the reference is.
     progress : bool, default False
         A progress bar.
 
@@ -195,6 +198,7 @@ def run(
             raise TypeError(f"{name}={value!r} must be a list, such as [{value!r}].")
     wanted = [validation.check_float_dtype("dtypes", d) for d in dtypes or FACTORS["dtype"]]
     chosen, not_run = targets(backends)
+    chosen = [target._replace(compile=compile) for target in chosen]
     cases = list(product(dtype=wanted) if full else (c for c in covering() if c.dtype in wanted))
     able = {(t, dtype): t.supports(dtype) for t in chosen for dtype in wanted}
     for (target, dtype), supported in able.items():

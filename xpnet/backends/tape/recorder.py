@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,9 @@ class _RecordingNamespace:
 
     def __init__(self, recorder: _Recorder) -> None:
         self._recorder = recorder
+
+    def elementwise(self, function: Callable[..., Tree], *args: Any) -> Tree:
+        return function(self, *args)
 
     def __getattr__(self, name: str) -> Any:
         recorder = self._recorder

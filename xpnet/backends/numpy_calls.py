@@ -1,0 +1,182 @@
+"""NumPy's functions in a step: each on its own, and as a call that writes into a buffer.
+
+Where a function takes a way of its own, both forms take it, so that they agree to the last bit.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .base import Namespace
+from .tape import Instruction, is_elementwise
+
+__all__ = ["instructions", "namespace"]
+
+_add: Any = np.add
+_maximum: Any = np.maximum
+_minimum: Any = np.minimum
+
+_SHORT = 1024
+"""So many float32 rows are summed as a product with ones, up to seven times as fast."""
+
+_NARROW = 64
+"""Of so many columns the maximum is taken from a transposed copy, up to four times as fast."""
+
+
+@dataclass(frozen=True)
+class _Reduction:
+    """A reduction that takes another way than its ufunc's for some arguments.
+
+    Attributes
+    ----------
+    ufunc : numpy.ufunc
+    is_special : callable
+        Whether it does, given (x, axis).
+    special : callable
+        The call that writes the result, given (x, axis, out).
+    """
+
+    ufunc: Any
+    is_special: Callable[[np.ndarray, Any], bool]
+    special: Callable[[np.ndarray, Any, np.ndarray], Instruction]
+
+    def __call__(self, x: np.ndarray, *, axis: Any = None, keepdims: bool = False) -> Any:
+        if not self.is_special(x, axis):
+            return self.ufunc.reduce(x, axis, None, None, keepdims)
+        shape = list(x.shape)
+        shape[axis] = 1
+        out = np.empty(shape, dtype=x.dtype)
+        function, args = self.special(x, axis, out)
+        function(*args)
+        return out if keepdims else out.reshape((*shape[:axis], *shape[x.ndim + axis + 1 :]))
+
+    def into(
+        self, out: np.ndarray, x: np.ndarray, *, axis: Any = None, keepdims: bool = False
+    ) -> Instruction:
+        """Return the call that writes the result into `out`."""
+        if not self.is_special(x, axis):
+            return self.ufunc.reduce, (x, axis, None, out, keepdims)
+        shape = list(x.shape)
+        shape[axis] = 1
+        return self.special(x, axis, out.reshape(shape))
+
+
+def _has_other_sum(x: np.ndarray, axis: Any) -> bool:
+    if axis == -1:
+        return x.ndim > 0 and x.shape[-1] == 1
+    # float64 keeps the order in which the tutorials and scikit-learn add.
+    return x.dtype == np.float32 and axis == -2 and 0 < x.shape[-2] <= _SHORT
+
+
+def _other_sum(x: np.ndarray, axis: int, out: np.ndarray) -> Instruction:
+    if axis == -1:
+        return np.copyto, (out, x)
+    product = np.dot if x.ndim == 2 and out.flags.c_contiguous else np.matmul
+    return product, (_ones(x.shape[-2]), x, out)
+
+
+@functools.lru_cache(maxsize=64)
+def _ones(n: int) -> np.ndarray:
+    return np.ones((1, n), dtype=np.float32)
+
+
+def _has_other_max(x: np.ndarray, axis: Any) -> bool:
+    return axis == -1 and x.ndim > 1 and 1 < x.shape[-1] <= _NARROW
+
+
+def _other_max(x: np.ndarray, axis: int, out: np.ndarray) -> Instruction:
+    columns = np.moveaxis(x, -1, 0)
+    return _max_of_rows, (columns, np.empty(columns.shape, x.dtype), out.reshape(x.shape[:-1]))
+
+
+def _max_of_rows(rows: np.ndarray, buffer: np.ndarray, out: np.ndarray) -> None:
+    np.copyto(buffer, rows)
+    _maximum.reduce(buffer, 0, None, out)
+
+
+def _matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a.dot(b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
+
+
+def _matmul_into(out: np.ndarray, a: np.ndarray, b: np.ndarray) -> Instruction:
+    plain = a.ndim == b.ndim == 2 and out.flags.c_contiguous
+    return np.dot if plain else np.matmul, (a, b, out)
+
+
+def _take(x: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndarray:
+    return x.take(indices, axis=axis)
+
+
+def _take_into(out: np.ndarray, x: np.ndarray, indices: np.ndarray, *, axis: int) -> Instruction:
+    return x.take, (indices, axis, out, "clip")  # what does not clip takes a detour
+
+
+def _astype_into(out: np.ndarray, x: np.ndarray, dtype: Any) -> Instruction:
+    return np.copyto, (out, x, "unsafe")
+
+
+_INTO: dict[str, Callable[..., Instruction]] = {
+    "astype": _astype_into,
+    "matmul": _matmul_into,
+    "take": _take_into,
+}
+
+
+class _NumPyNamespace(Namespace):
+    """NumPy's namespace, and SciPy's expit, which costs a tenth of a second and few need."""
+
+    @functools.cached_property
+    def expit(self) -> Any:
+        from scipy.special import expit
+
+        return expit
+
+
+def namespace() -> Namespace:
+    """Return NumPy's namespace; reductions and `take` skip its Python layer."""
+    import array_api_compat.numpy as compat
+
+    return _NumPyNamespace(
+        compat,
+        sum=_Reduction(_add, _has_other_sum, _other_sum),
+        max=_Reduction(_maximum, _has_other_max, _other_max),
+        take=_take,
+        matmul=_matmul,
+        empty=np.empty,
+    )
+
+
+def instructions(
+    xp: Namespace, name: str, args: tuple[Any, ...], options: dict[str, Any], out: np.ndarray
+) -> list[Instruction]:
+    """Return what writes the result of a call into `out`."""
+    function = getattr(xp, name)
+    if isinstance(function, _Reduction):
+        return [function.into(out, *args, **options)]
+    if is_elementwise(function):
+        return [_elementwise(function, args, out)]
+    if name in _INTO:
+        return [_INTO[name](out, *args, **options)]
+    return [(_copy_result, (out, function, args, options))]
+
+
+def _elementwise(function: np.ufunc, args: tuple[Any, ...], out: np.ndarray) -> Instruction:
+    """Return a call without Python numbers, which would be made arrays at each step."""
+    given = [a.dtype if isinstance(a, np.ndarray) else type(a) for a in args]
+    types = function.resolve_dtypes((*(np.dtype(t) if t is bool else t for t in given), None))
+    pairs = zip(args, types, strict=False)
+    args = tuple(a if isinstance(a, np.ndarray) else np.asarray(a, t) for a, t in pairs)
+    if function in (_maximum, _minimum):  # they deprecate a third argument
+        return functools.partial(function, out=out), args
+    return function, (*args, out)
+
+
+def _copy_result(
+    out: np.ndarray, function: Any, args: tuple[Any, ...], options: dict[str, Any]
+) -> None:
+    np.copyto(out, function(*args, **options))
