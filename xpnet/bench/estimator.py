@@ -1,0 +1,24 @@
+"""xpnet's MLPClassifier as a contestant."""
+
+from __future__ import annotations
+
+import warnings
+
+from ..estimators import MLPClassifier
+from .contestant import EpochEnded, Fit
+from .core import Clock
+from .task import Parameters, Task
+
+
+def classifier(task: Task) -> Fit:
+    """Train by the estimator."""
+    options = task.rules.estimator_options(task.epochs)
+
+    def fit(epoch_ended: EpochEnded) -> Parameters:
+        net = MLPClassifier(**options, callbacks=[Clock(epoch_ended)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it has not converged
+            net.fit(task.x, task.t)
+        return list(zip(net.coefs_, net.intercepts_, strict=True))
+
+    return fit
