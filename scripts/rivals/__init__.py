@@ -22,8 +22,8 @@ def on_cpu(threads: int) -> list[Contestant]:
     ]
 
 
-def on_gpu(device: str) -> list[Contestant]:
-    """Return the rivals on a CUDA device, such as 'cuda:0'. CUDA graphs are not yet run."""
+def on_gpu(device: str = "cuda") -> list[Contestant]:
+    """Return the rivals on a CUDA device, such as 'cuda:0'; this was not run yet."""
     place = {"device": device, "fused": True}
     return [
         Contestant("torch fused on GPU", _TORCH, place),

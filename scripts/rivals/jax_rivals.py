@@ -36,9 +36,13 @@ def train(task: Task, scan: bool = False, platform: str | None = None) -> Fit:
     n_full = len(task.x) // size
 
     def fit(epoch_ended: EpochEnded) -> Parameters:
-        params = [(jnp.asarray(W, jnp.float32), jnp.asarray(b, jnp.float32)) for W, b in task.params]
+        params = [
+            (jnp.asarray(W, jnp.float32), jnp.asarray(b, jnp.float32)) for W, b in task.params
+        ]
         zeros = jax.tree.map(jnp.zeros_like, params)
-        carry = jax.device_put((params, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros(())), device)
+        carry = jax.device_put(
+            (params, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros(())), device
+        )
         losses = []
         for order in task.orders.astype(np.int32):
             found = []

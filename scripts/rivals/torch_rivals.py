@@ -16,7 +16,11 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 def train(
-    task: Task, fused: bool = False, compiled: bool = False, device: str = "cpu", graphs: bool = False
+    task: Task,
+    fused: bool = False,
+    compiled: bool = False,
+    device: str = "cpu",
+    graphs: bool = False,
 ) -> Fit:
     """Train a Sequential by one of torch's optimizers.
 

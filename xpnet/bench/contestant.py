@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .task import Parameters, Task
+from .task import Parameters
 
 EpochEnded = Callable[[], None]
 """Called at the end of each epoch, when its losses are known on the host."""
@@ -42,27 +42,3 @@ class Contestant:
     def label(self) -> str:
         """The name, and the threads where they are not the race's."""
         return self.name if self.threads is None else f"{self.name}, {self.threads} threads"
-
-
-def ours(backend: str, device: str | None = None) -> list[Contestant]:
-    """Return xpnet's trainer on a backend: compiled, and step by step where that differs."""
-    options = {"backend": backend, "device": device}
-    name, maker = f"xpnet {backend}", "xpnet.bench.core:trainer"
-    if backend in ("torch", "array_api_strict"):  # nothing is compiled there
-        return [Contestant(name, maker, options)]
-    return [
-        Contestant(name, maker, options),
-        Contestant(f"{name}, eager", maker, options | {"compiled": False}),
-    ]
-
-
-def of_the_package(backends: list[str], device: str | None = None) -> list[Contestant]:
-    """Return the contestants that need no other device library than the backends do."""
-    return [
-        Contestant("floor", "xpnet.bench.floor:floor"),
-        *(c for backend in backends for c in ours(backend, device)),
-        Contestant("xpnet MLPClassifier", "xpnet.bench.estimator:classifier"),
-        Contestant("scikit-learn", "xpnet.bench.scikit_learn:classifier"),
-        Contestant("tutorial float64", "xpnet.bench.tutorials:loop", {"dtype": "float64"}),
-        Contestant("tutorial float32", "xpnet.bench.tutorials:loop", {"dtype": "float32"}),
-    ]

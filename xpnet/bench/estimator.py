@@ -10,12 +10,13 @@ from .core import Clock
 from .task import Parameters, Task
 
 
-def classifier(task: Task) -> Fit:
+def classifier(task: Task, backend: str = "numpy", device: str | None = None) -> Fit:
     """Train by the estimator."""
     options = task.rules.estimator_options(task.epochs)
 
     def fit(epoch_ended: EpochEnded) -> Parameters:
-        net = MLPClassifier(**options, callbacks=[Clock(epoch_ended)])
+        clock = Clock(epoch_ended)
+        net = MLPClassifier(**options, backend=backend, device=device, callbacks=[clock])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it has not converged
             net.fit(task.x, task.t)

@@ -12,7 +12,6 @@ from typing import Any
 
 from .contestant import Contestant
 from .processes import Worker, WorkerError
-from .task import Task
 from .workloads import Workload, make_task
 
 
@@ -61,6 +60,8 @@ class Result:
     threads : int
     steps : int
         That a round's seconds are of.
+    start : float
+        The loss before the first step.
     entries : dict of str to Entry
         By the contestants' labels.
     """
@@ -69,6 +70,7 @@ class Result:
     origin: str
     threads: int
     steps: int
+    start: float
     entries: dict[str, Entry]
 
     @property
@@ -78,13 +80,29 @@ class Result:
 
     def wrong(self, entry: Entry) -> bool:
         """Return whether a contestant trained something else than the others."""
-        bound = self.workload.tolerance * abs(self.loss) if entry.losses else 0.0
+        if not entry.losses:
+            return False
+        bound = self.workload.tolerance * abs(self.start - self.loss)
         return any(not abs(loss - self.loss) <= bound for loss in entry.losses)  # NaN is wrong
+
+    @property
+    def right(self) -> bool:
+        """Whether all that finished agree, and xpnet is among them."""
+        return self.reference is not None and not any(map(self.wrong, self.finished.values()))
+
+    @property
+    def reference(self) -> str | None:
+        """The label of the contestant that the others are compared with: xpnet's first."""
+        return next((label for label in self.finished if label.startswith("xpnet ")), None)
 
     @property
     def finished(self) -> dict[str, Entry]:
         """The contestants that did not fail."""
         return {label: e for label, e in self.entries.items() if e.failure is None}
+
+    def step(self, label: str) -> float:
+        """Return the seconds of a step: the median of the rounds."""
+        return statistics.median(self.entries[label].seconds) / self.steps
 
     def ratios(self, slow: str, fast: str) -> list[float]:
         """Return the ratios of two contestants' seconds, round by round."""
@@ -93,12 +111,8 @@ class Result:
 
     def best(self, name: str) -> str | None:
         """Return the label of the fastest contestant of a name: its best number of threads."""
-        found = {
-            label: statistics.median(e.seconds)
-            for label, e in self.finished.items()
-            if e.contestant.name == name
-        }
-        return min(found, key=found.__getitem__) if found else None
+        found = [label for label, e in self.finished.items() if e.contestant.name == name]
+        return min(found, key=self.step) if found else None
 
 
 def race(
@@ -148,7 +162,8 @@ def race(
                 if entry.failure is None:
                     _ask(entry, workers[label].round)
             tell(f"{workload.name}, {threads} thread(s): round {k + 1} of {rounds}")
-    return Result(workload, origin, threads, _timed_steps(task), entries)
+    steps = (task.epochs - 1) * task.steps_per_epoch
+    return Result(workload, origin, threads, steps, task.loss(task.params), entries)
 
 
 def _ask(entry: Entry, question: Callable[[], dict[str, Any]], *, warm: bool = True) -> None:
@@ -156,7 +171,3 @@ def _ask(entry: Entry, question: Callable[[], dict[str, Any]], *, warm: bool = T
         entry.add(question(), warm=warm)
     except WorkerError as error:
         entry.failure = str(error)
-
-
-def _timed_steps(task: Task) -> int:
-    return (task.epochs - 1) * task.steps_per_epoch

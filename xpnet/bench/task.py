@@ -127,8 +127,9 @@ class Task:
     def save(self, folder: Path) -> None:
         """Write everything to a folder, for processes of their own."""
         (folder / "rules.json").write_text(json.dumps(asdict(self.rules)), encoding="utf-8")
-        arrays = {f"p{i}": a for i, a in enumerate(a for pair in self.params for a in pair)}
-        np.savez(folder / "arrays.npz", x=self.x, t=self.t, orders=self.orders, **arrays)
+        arrays: dict[str, Any] = {"x": self.x, "t": self.t, "orders": self.orders}
+        arrays |= {f"p{i}": a for i, a in enumerate(a for pair in self.params for a in pair)}
+        np.savez(folder / "arrays.npz", **arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Task:

@@ -155,9 +155,7 @@ def _gradients(p: Arrays, depth: int, X: np.ndarray, Y: np.ndarray) -> tuple[flo
     return float(-np.sum(Y * np.log(y + 1e-7)) / m), grads
 
 
-def _update_with_adam(
-    p: Arrays, grads: Arrays, v: Arrays, s: Arrays, t: int, rate: float
-) -> None:
+def _update_with_adam(p: Arrays, grads: Arrays, v: Arrays, s: Arrays, t: int, rate: float) -> None:
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
     for name in p:
         d = f"d{name}"
