@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 import rivals
+
 from xpnet import backends
 from xpnet.bench import footprint, lineup, machine, options, picture, report, startup
 from xpnet.bench.contestant import Contestant
