@@ -109,6 +109,10 @@ class Result:
         pair = self.entries[slow].seconds, self.entries[fast].seconds
         return [a / b for a, b in zip(*pair, strict=True)]
 
+    def ratio(self, slow: str, fast: str) -> float:
+        """Return the median of those ratios."""
+        return statistics.median(self.ratios(slow, fast))
+
     def best(self, name: str) -> str | None:
         """Return the label of the fastest contestant of a name: its best number of threads."""
         found = [label for label, e in self.finished.items() if e.contestant.name == name]

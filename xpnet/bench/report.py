@@ -76,7 +76,7 @@ def figures(result: Result) -> str:
 def _floor(result: Result, label: str) -> float | None:
     if "floor" not in result.finished:
         return None
-    return statistics.median(result.ratios(label, "floor"))
+    return result.ratio(label, "floor")
 
 
 def _loss(result: Result, entry: Entry) -> str:
@@ -92,7 +92,7 @@ def measured(result: Result, target: Target) -> float | None:
     slow, fast = result.best(target.slow), result.best(target.fast)
     if slow is None or fast is None:
         return None
-    return statistics.median(result.ratios(slow, fast))
+    return result.ratio(slow, fast)
 
 
 def verdicts(result: Result) -> str:
