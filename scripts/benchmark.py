@@ -107,7 +107,7 @@ def write(arguments: argparse.Namespace, results: list[Result]) -> None:
     page = report.page(
         results,
         machine.describe(),
-        startup.measure(),
+        startup.measure(1 if arguments.quick else 5),
         footprint.measure(arguments.data_home),
         arguments.rounds,
         f"images/{drawn.name}",

@@ -269,7 +269,7 @@ def test_options_that_check_nothing(check, arguments):
 
 def test_benchmark_prints_tables_and_writes_the_page(tmp_path):
     short = ["--quick", "--rounds", "2", "--workloads", "breast-cancer", "--threads", "1"]
-    done = run("benchmark", *short, "--rivals", "--write", tmp_path)
+    done = run("benchmark", *short, "--backends", "numpy", "--rivals", "--write", tmp_path)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
     table = done.stdout[: done.stdout.index("\n\npage: ")]
@@ -277,7 +277,6 @@ def test_benchmark_prints_tables_and_writes_the_page(tmp_path):
     assert "breast-cancer: 30-10-1, sigmoid, SGD 0.1, batch 32 (breast cancer, 159 rows)" in table
     for name in ("floor", "xpnet numpy", "xpnet MLPClassifier", "scikit-learn", "tutorial float64"):
         assert re.search(rf"^\| {name} +\| +\d+\.\d\d \|", table, re.M), name
-    assert re.search(r"^- xpnet cupy: not run: |^\| xpnet cupy +\|", table, re.M)
     assert re.search(
         r"^\| xpnet numpy / floor <= 2\.2 +\| +\d+\.\d\d \| +(reached|missed) \|$", page, re.M
     )
