@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -38,7 +39,7 @@ def environment(threads: int, paths: Sequence[str] = ()) -> dict[str, str]:
 
 def confine(pid: int, threads: int) -> None:
     """Keep a process on so many cores: JAX's threads heed nothing else."""
-    if hasattr(os, "sched_setaffinity"):
+    with contextlib.suppress(AttributeError, OSError):  # other systems, or it is not allowed
         os.sched_setaffinity(pid, sorted(os.sched_getaffinity(0))[-threads:])
 
 
@@ -124,7 +125,5 @@ class Worker:
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
-            try:
+            with contextlib.suppress(OSError):  # what was not written is of no use any more
                 pipe.close()
-            except OSError:  # what was not written is of no use any more
-                continue

@@ -154,7 +154,7 @@ WORKLOADS = {
             "breast-cancer",
             Rules((30, 10, 1), "sigmoid", "sgd", 0.1, 32),
             "breast-cancer",
-            epochs=101,
+            epochs=201,
             tolerance=1e-5,
             targets=(
                 at_most(_OURS, "floor", 2.2),
