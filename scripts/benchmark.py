@@ -20,7 +20,7 @@ from pathlib import Path
 
 import rivals
 
-from xpnet import backends
+from xpnet import backends, plots
 from xpnet.bench import footprint, lineup, machine, options, picture, report, startup
 from xpnet.bench.contestant import Contestant
 from xpnet.bench.race import Result, race
@@ -39,9 +39,11 @@ def main(argv: list[str] | None = None) -> int:
         options.check(arguments)
         workloads = options.workloads(arguments, tuple(WORKLOADS))
         places = options.places(arguments, OURS)
-        results = run(arguments, workloads, lineup.of_the_package(places))
-        if arguments.write is not None:
-            write(arguments, results)
+        contestants = lineup.of_the_package(places)
+        if arguments.write is None:
+            results = run(arguments, workloads, contestants)
+        else:
+            results = write(arguments, workloads, contestants)
     except (backends.BackendUnavailableError, ValueError, TypeError, OSError, ImportError) as error:
         print(f"benchmark: error: {error}", file=sys.stderr)
         return 2
@@ -101,20 +103,23 @@ def run(
     return results
 
 
-def write(arguments: argparse.Namespace, results: list[Result]) -> None:
-    """Write the page and its picture."""
-    drawn = picture.draw(results, arguments.write / "images" / "benchmarks.png")
-    page = report.page(
-        results,
-        machine.describe(),
-        startup.measure(1 if arguments.quick else 5),
-        footprint.measure(arguments.data_home),
-        arguments.rounds,
-        f"images/{drawn.name}",
+def write(
+    arguments: argparse.Namespace, workloads: list[Workload], ours: list[Contestant]
+) -> list[Result]:
+    """Run the races, and write the page and its picture; what can fail at once comes first."""
+    path = plots.check_path(arguments.write / "images" / "benchmarks.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    memory = footprint.measure(arguments.data_home)
+    start = startup.measure(1 if arguments.quick else 5)
+    results = run(arguments, workloads, ours)
+    picture.draw(results, path)
+    told = report.page(
+        results, machine.describe(), start, memory, arguments.rounds, f"images/{path.name}"
     )
-    path = arguments.write / "benchmarks.md"
-    path.write_text(page, encoding="utf-8")
-    print(f"page: {path}\npicture: {drawn}")
+    page = arguments.write / "benchmarks.md"
+    page.write_text(told, encoding="utf-8")
+    print(f"page: {page}\npicture: {path}")
+    return results
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -28,13 +29,14 @@ def train(task: Task, scan: bool = False, platform: str | None = None) -> Fit:
     step = make_step(task.rules)
     jitted = jax.jit(step, donate_argnums=0)
 
-    @jax.jit
+    @functools.partial(jax.jit, donate_argnums=0)
     def epoch(carry: Any, orders: Any, x: Any, t: Any) -> tuple[Any, Any]:
         return jax.lax.scan(lambda c, rows: step(c, rows, x, t), carry, orders)
 
     size = task.rules.batch_size
     n_full = len(task.x) // size
 
+    @jax.default_matmul_precision("highest")  # GPUs would round products to fewer digits
     def fit(epoch_ended: EpochEnded) -> Parameters:
         params = [
             (jnp.asarray(W, jnp.float32), jnp.asarray(b, jnp.float32)) for W, b in task.params

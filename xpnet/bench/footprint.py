@@ -72,6 +72,8 @@ def measure(data_home: str | None = None) -> Footprint | None:
 
 def here(data_home: str | None = None, name: str = "wide") -> dict[str, int] | None:
     """Measure it in this process."""
+    import numpy as np
+
     from ..trainer import Trainer
     from . import workloads
     from .memory import forget_peak, peak
@@ -95,7 +97,8 @@ def here(data_home: str | None = None, name: str = "wide") -> dict[str, int] | N
     warm = Trainer(
         workloads.network(small), workloads.loss(small), backend="numpy", dtype="float32"
     )
-    warm.fit(x[:64, :30], t[:64] % 2, epochs=1)  # imports, BLAS's own buffers
+    pixels = np.random.RandomState(0).randint(0, 256, (64, small.sizes[0]), dtype=np.uint8)
+    warm.fit(pixels, t[:64] % 2, epochs=1)  # imports, BLAS's own buffers
     forget_peak()
     before = peak()
     train(8 * rules.batch_size)
