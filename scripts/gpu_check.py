@@ -81,7 +81,9 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     def script(name: str) -> str:
         return str(SCRIPTS / f"{name}.py")
 
-    steps = ["20", "--rounds", "2"] if options.quick else ["600"]
+    at = f"{options.backend}:{options.device}" if options.device else options.backend
+    race = ["--backends", at, "--workloads", "mnist", "--threads", "1", "--rivals"]
+    race += ["--quick", "--rounds", "2"] if options.quick else []
     folders = [
         f"tests/{name}" for name in ("parity", "backends", "nets", "estimators", "callbacks")
     ]
@@ -90,7 +92,7 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     return [
         Stage("info", 0.2, ["-m", "xpnet", "info"], told=0),
         Stage("parity", 0.5, [script("gpu_check"), "--part", "parity", *here]),
-        Stage("benchmark", 0.2, [script("benchmark"), *place, "--steps", *steps], told=0),
+        Stage("benchmark", 0.2, [script("benchmark"), *race]),
         Stage("tests", 0.5, tests, why_no_tests(options)),
         Stage("breast_cancer_minibatch", 0.25, [script("breast_cancer_minibatch"), *here]),
         Stage("compare_optimizers", 0.25, [script("compare_optimizers"), *here]),

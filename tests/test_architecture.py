@@ -18,7 +18,7 @@ ROOMS = (
     *("losses", "penalties", "network", "patience", "optimizers", "batches", "history", "metrics"),
     *("step", "placement", "evaluation", "gradcheck", "state", "training", "checkpoints"),
     *("fitting", "callbacks", "options", "trainer", "onnx", "estimators"),
-    *("datasets", "nets", "plots", "parity", "cli"),
+    *("datasets", "nets", "plots", "parity", "bench", "cli"),
 )
 """Each imports only from those before it."""
 

@@ -16,7 +16,9 @@ import pytest
 import xpnet
 from xpnet import SGD, BinaryCrossEntropy, Dense, Network, Sigmoid, Trainer, checkpoints, datasets
 from xpnet.backends import BACKENDS, BackendUnavailableError, Status
-from xpnet.cli import info, main, train
+from xpnet.bench.contestant import Contestant
+from xpnet.bench.race import Entry, Result
+from xpnet.cli import bench, info, main, train
 from xpnet.initializers import He
 from xpnet.training import Run
 
@@ -85,14 +87,16 @@ def sizes_of(trainer):
 # ---- the program
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["parity", "-h"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["parity", "-h"], ["bench", "-h"]]
+)
 def test_help_tells_what_there_is(capsys, arguments):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 0
     out = capsys.readouterr().out
     assert out.startswith("usage: xpnet")
-    wanted = {"train": "breast-cancer", "parity": "--full", "--help": "info"}
+    wanted = {"train": "breast-cancer", "parity": "--full", "bench": "--rounds", "--help": "info"}
     assert wanted[arguments[0]] in out
 
 
@@ -669,3 +673,78 @@ def test_whole_numbers_that_are_no_classes(tmp_path, capsys, targets, told):
     path.write_text("x,y\n" + "".join(f"{i},{t}\n" for i, t in enumerate(targets)))
     assert main(["train", str(path), "--target", "y", "--quiet"]) == 2
     assert re.search(told, capsys.readouterr().err)
+
+
+# ---- xpnet bench
+
+
+def test_bench_prints_a_table_a_workload(run, monkeypatch):
+    monkeypatch.delenv("XPNET_DATA_HOME", raising=False)
+    race = bench.race
+
+    def shorter(workload, *arguments, **options):
+        return race(workload.shortened(epochs=2, batches=2), *arguments, **options)
+
+    monkeypatch.setattr(bench, "race", shorter)
+    out = run("bench", "--rounds", 1)
+    for title in ("### breast-cancer: 30-10-1", "### mnist: 784-50-10"):
+        assert title in out
+    assert "synthetic images" in out
+    for name in ("floor", "xpnet numpy", "xpnet MLPClassifier", "scikit-learn", "tutorial float64"):
+        assert len(re.findall(rf"^\| {name} +\|", out, re.M)) == 2
+    assert out.splitlines()[-1].startswith("breast-cancer (1): xpnet numpy ")
+
+
+def raced(workload, threads, **losses):
+    """Return a race in which each ended with that loss."""
+    first = {"import": 0.0, "first_fit": 0.0, "peak": None}
+    entries = {n: Entry(Contestant(n, ""), [1.0], [x], first) for n, x in losses.items()}
+    return Result(workload, "data", threads, 1, 1.0, entries)
+
+
+def test_bench_hands_its_options_on(run, monkeypatch):
+    calls = []
+
+    def race(workload, contestants, *, rounds, threads, **options):
+        calls.append((workload.name, contestants[1].label, rounds, threads))
+        return raced(workload, threads, **{"xpnet a": 0.5})
+
+    monkeypatch.setattr(bench, "race", race)
+    run(
+        *[
+            "bench",
+            "--workloads",
+            "deep",
+            "--backends",
+            "numpy:cpu",
+            "--rounds",
+            "3",
+            "--threads",
+            "1",
+            "2",
+        ]
+    )
+    assert calls == [("deep", "xpnet numpy:cpu", 3, 1), ("deep", "xpnet numpy:cpu", 3, 2)]
+
+
+def test_results_that_differ_are_exit_code_1(capsys, monkeypatch):
+    def race(workload, contestants, *, threads, **options):
+        return raced(workload, threads, **{"xpnet a": 0.5, "b": 0.5, "c": 0.8})
+
+    monkeypatch.setattr(bench, "race", race)
+    assert main(["bench", "--workloads", "deep"]) == 1
+    assert "0.80000 WRONG" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workloads", "narrow"], "--workloads='narrow'"),
+        (["--rounds", "0"], "--rounds=0"),
+        (["--threads", "0"], "--threads=0"),
+        (["--backends", "nunpy"], "'nunpy'"),
+        (["--data-home", "nowhere", "--workloads", "mnist"], "nowhere"),
+    ],
+)
+def test_wrong_options_of_bench(fail, arguments, message):
+    assert message in fail("bench", *arguments)

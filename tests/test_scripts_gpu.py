@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import re
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from xpnet import parity
-from xpnet.datasets import Dataset
+from xpnet.bench.race import Entry, Result
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -35,10 +34,12 @@ def check():
     del sys.modules["gpu_check"]
 
 
-@pytest.fixture(scope="module")
-def bench():
+@pytest.fixture
+def bench(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
     yield load("benchmark")
-    del sys.modules["benchmark"]
+    for name in ("benchmark", "rivals"):
+        del sys.modules[name]
 
 
 @pytest.fixture(autouse=True)
@@ -195,6 +196,9 @@ def test_the_stages_of_a_full_run(check, tmp_path, monkeypatch):
         assert words[0].endswith(f"{name}.py")
         assert words[1:] == ["--backend", "cupy", "--device", "cuda:1", "--out", str(tmp_path)]
         assert not stages[name].left_out
+    place, quick = stages["benchmark"].arguments[1:3], check.parse(["--quick"])
+    assert place == ["--backends", "cupy:cuda:1"]
+    assert "--quick" in next(s for s in check.stages(quick) if s.name == "benchmark").arguments
     assert stages["tests"].arguments[-2:] == ["-k", "cupy or numpy"]
     assert not stages["tests"].left_out
     assert check.environment(options)["XPNET_DATA_HOME"] == str(Path("mnist").resolve())
@@ -263,82 +267,67 @@ def test_options_that_check_nothing(check, arguments):
 # benchmark
 
 
-def test_benchmark_prints_a_ratio(tmp_path):
-    done = run("benchmark", "--steps", "3", "--rounds", "2")
+def test_benchmark_prints_tables_and_writes_the_page(tmp_path):
+    short = ["--quick", "--rounds", "2", "--workloads", "breast-cancer", "--threads", "1"]
+    done = run("benchmark", *short, "--backends", "numpy", "--rivals", "--write", tmp_path)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert re.match(
-        r"ratio +\d+\.\d\d times the floor \(.*\); target 1\.75: (reached|miss)", lines[0]
+    page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    table = done.stdout[: done.stdout.index("\n\npage: ")]
+    assert table in page
+    assert "breast-cancer: 30-10-1, sigmoid, SGD 0.1, batch 32 (breast cancer, 159 rows)" in table
+    for name in ("floor", "xpnet numpy", "xpnet MLPClassifier", "scikit-learn", "tutorial float64"):
+        assert re.search(rf"^\| {name} +\| +\d+\.\d\d \|", table, re.M), name
+    assert re.search(
+        r"^\| xpnet numpy / floor <= 2\.2 +\| +\d+\.\d\d \| +(reached|missed) \|$", page, re.M
     )
-    assert re.match(r"floor +\d+\.\d µs a step", lines[1])
-    assert re.match(r"xpnet +\d+\.\d µs a step \(numpy on cpu\)", lines[2])
-    assert "after 9 steps" in lines[3]  # one round to warm up
-    assert "synthetic images" in done.stdout
-    assert f"NumPy {np.__version__}" in lines[-1]
-    assert "with 1 thread(s)" in lines[-1]
+    assert re.search(r"^\| torch eager / xpnet numpy >= 18 +\| +\| not measured \|$", page, re.M)
+    assert f"numpy {np.__version__}" in page
+    assert "training added" in page
+    assert (tmp_path / "images" / "benchmarks.png").stat().st_size > 10000
+    assert done.stdout.splitlines()[-1].startswith("breast-cancer (1): xpnet numpy ")
+    assert "round 2 of 2" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--backend", "nunpy"], ["--data-home", "nowhere"]])
-def test_benchmark_tells_what_is_wrong_with_the_options(bench, capsys, monkeypatch, arguments):
-    monkeypatch.setattr(bench, "pinned", lambda threads: contextlib.nullcontext())
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--backend", "nunpy"], "'nunpy'"),
+        (["--data-home", "nowhere", "--workloads", "wide"], "nowhere"),
+        (["--workloads", "narrow"], "--workloads='narrow'"),
+        (["--rounds", "0"], "--rounds=0"),
+        (["--threads", "1", "0"], "--threads=0"),
+    ],
+)
+def test_benchmark_tells_what_is_wrong_with_the_options(bench, capsys, arguments, told):
     assert bench.main(arguments) == 2
-    assert arguments[1] in capsys.readouterr().err
+    assert told in capsys.readouterr().err
 
 
-def test_the_floor_does_the_steps_products(bench, monkeypatch):
-    shapes = []
-    dot = np.dot
+def test_who_takes_part(bench, monkeypatch):
+    seen = []
 
-    def counted(left, right, out):
-        shapes.append((*left.shape, right.shape[1]))
-        assert left.dtype == right.dtype == out.dtype == np.float32
-        return dot(left, right, out=out)
+    def race(workload, contestants, **options):
+        seen.append((workload.name, options["threads"], [c.label for c in contestants]))
+        raise ValueError("that will do")
 
-    monkeypatch.setattr(np, "dot", counted)
-    x = np.zeros((500, 784), dtype=np.uint8)
-    assert bench.floor(bench.MNIST, x, n_steps=2)() > 0
-    step = [(100, 784, 50), (100, 50, 10), (50, 100, 10), (100, 10, 50), (784, 100, 50)]
-    assert shapes == 2 * step
-
-
-def test_rounds_are_interleaved_after_a_warm_up(bench):
-    order = []
-
-    def contestant(name, seconds):
-        def run():
-            order.append(name)
-            return seconds
-
-        return run
-
-    seconds = bench.race({"a": contestant("a", 1.0), "b": contestant("b", 2.0)}, n_rounds=2)
-    assert seconds == {"a": [1.0, 1.0], "b": [2.0, 2.0]}
-    assert order == ["a", "b"] * 3
-
-
-def small_run(bench):
-    rng = np.random.RandomState(0)
-    x, t = rng.randint(0, 256, (200, 784), dtype=np.uint8), rng.randint(0, 10, 200)
-    options = bench.parse(["--steps", "2"])
-    return bench.XpnetRun(bench.MNIST, Dataset(x, t, x, t), options)
-
-
-@pytest.mark.parametrize("loss", [0.0, float("nan")])
-def test_a_loss_that_does_not_fall_is_wrong(bench, loss):
-    run = small_run(bench)
-    for _ in range(10):
-        assert run() > 0
-    right, told = run.check()
-    assert right
-    assert "after 20 steps" in told
-    run.initial_loss = loss
-    right, told = run.check()
-    assert not right
-    assert told.startswith("WRONG")
+    monkeypatch.setattr(bench, "race", race)
+    for arguments in ([], ["--rivals"], ["--rivals", "gpu", "--backend", "numpy:cpu"]):
+        assert bench.main(arguments) == 2
+    everyone, alone, gpu = (labels for _, _, labels in seen)
+    assert seen[0][:2] == ("breast-cancer", 1)
+    assert {"torch compiled, 2 threads", "JAX scan", "xpnet jax", "xpnet cupy"} <= set(everyone)
+    assert set(alone) < set(everyone)
+    assert {"torch CUDA graph", "JAX scan on GPU", "xpnet numpy:cpu"} <= set(gpu)
+    assert "JAX scan" not in gpu
 
 
 def test_wrong_results_fail_the_benchmark(bench, monkeypatch, capsys):
-    monkeypatch.setattr(bench, "pinned", lambda threads: contextlib.nullcontext())
-    monkeypatch.setattr(bench.XpnetRun, "check", lambda self: (False, "WRONG"))
-    assert bench.main(["--steps", "1", "--rounds", "1"]) == 1
-    assert "WRONG" in capsys.readouterr().out
+    def race(workload, contestants, **options):
+        entries = {c.label: Entry(c, failure="broken") for c in contestants}
+        return Result(workload, "data", options["threads"], 1, 1.0, entries)
+
+    monkeypatch.setattr(bench, "race", race)
+    assert bench.main(["--workloads", "deep", "--threads", "1", "--rivals"]) == 1
+    out = capsys.readouterr().out
+    assert "- xpnet numpy: not run: broken" in out
+    assert out.endswith("deep (1): xpnet did not finish\n")

@@ -1,4 +1,4 @@
-"""The command line: ``xpnet info``, ``xpnet train``, ``xpnet parity``.
+"""The command line: ``xpnet info``, ``xpnet train``, ``xpnet parity``, ``xpnet bench``.
 
 Each command has a file with `add`, which declares its options, and `run`, which returns the
 exit code.
@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..backends import BackendUnavailableError
-from . import info, parity, train
+from . import bench, info, parity, train
 
 __all__ = ["main"]
 
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"xpnet {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (info, train, parity):
+    for command in (info, train, parity, bench):
         name = command.__name__.rpartition(".")[2]
         help_text = (command.__doc__ or "").splitlines()[0].partition(": ")[2]
         subparser = commands.add_parser(
