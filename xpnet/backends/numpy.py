@@ -18,7 +18,7 @@ class NumPy(Backend):
     name = "numpy"
     remedy = "pip install numpy"
     index_dtype = "int64"
-    block = 1 << 14  # some arrays of so many elements fit into a core's cache
+    block = 1 << 16  # some arrays of so many elements fit into a core's cache
     copy = staticmethod(np.copyto)
 
     def __init__(self, device: Any = None) -> None:

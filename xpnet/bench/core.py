@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import backends
 from ..callbacks import Callback
 from ..trainer import Trainer
@@ -29,7 +27,6 @@ def trainer(
 ) -> Fit:
     """Train with the core; the trainer, and what it compiled, is kept from round to round."""
     rules = task.rules
-    options: dict[str, Any] = {} if compiled else {"compile": False}
     net = Trainer(
         workloads.network(rules),
         workloads.loss(rules),
@@ -37,7 +34,7 @@ def trainer(
         backend=backend,
         device=device,
         random_state=rules.seed,
-        **options,
+        compile=compiled,
     )
 
     def fit(epoch_ended: EpochEnded) -> Parameters:
