@@ -90,10 +90,11 @@ def initial_state(
         How many models the hyperparameters and seeds are for; None if for one net.
     params : array of shape (n_params,) or (models, n_params), optional
     """
-    if params is None:
+    given = params is not None
+    if not given:
         drawn = [problem.network.initialize(rng) for rng in generators]
-        params = np.stack(drawn) if stacked else drawn[0]
-    params = check_params(problem, n_models, params)
+        params = np.stack(drawn) if stacked else drawn.pop()
+    params = check_params(problem, n_models, params, copy=given)
     seed = None
     if _drops(problem):
         bits = np.array([rng.randint(2**31, dtype=np.int64) for rng in generators])
@@ -106,10 +107,13 @@ def _drops(problem: Problem) -> bool:
     return any(layer.noisy for layer in problem.network.layers)
 
 
-def check_params(problem: Problem, n_models: int | None, params: Any) -> np.ndarray:
+def check_params(
+    problem: Problem, n_models: int | None, params: Any, *, copy: bool = True
+) -> np.ndarray:
     """Return parameters on the host in float64, one vector for each model if there are several."""
     n_params = problem.network.n_params
-    params = validation.check_numeric("params", backends.to_host(params)).astype(np.float64)
+    params = validation.check_numeric("params", backends.to_host(params))
+    params = params.astype(np.float64, copy=copy)
     if params.ndim not in (1, 2) or params.shape[-1] != n_params:
         raise ValueError(
             f"params has shape {params.shape}; ({n_params},) or (models, {n_params}) is needed."

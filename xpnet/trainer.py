@@ -278,6 +278,7 @@ class Trainer:
             seeds = options.plain_seeds(self.random_state)
             fit = Fit(run, start, limit, callbacks, seeds, metadata)
             fit.given = state is not None
+            del start  # or its arrays would stay as long as the fit
             try:
                 fit.loop()
             finally:

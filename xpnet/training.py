@@ -166,11 +166,11 @@ class Run:
         self, rows: np.ndarray, table: np.ndarray, first: int, row: int
     ) -> tuple[Array, ...]:
         backend, n_steps = self.place.backend, len(rows)
-        bring = backend.asarray
-        xs = bring(rows, backend.index_dtype), bring(table[row : row + n_steps])
+        upload = backend.upload
+        xs = upload(rows, backend.index_dtype), upload(table[row : row + n_steps])
         if self.samples.data.seed is None:
             return xs
-        return (*xs, bring(np.arange(first, first + n_steps, dtype=np.int32)))
+        return (*xs, upload(np.arange(first, first + n_steps, dtype=np.int32)))
 
     def _coefficients(self, n_steps: int, state: TrainState, learning_rate: Any) -> np.ndarray:
         """Return the table of coefficients of an epoch's steps, in the parameters' type.

@@ -511,11 +511,13 @@ def test_another_machine_may_replay_a_tape(kind):
     case, machine = Case(kind, None), StandIn()
     step = make_step(case.problem)
     carry, (xs,), data = case.arguments(np.asarray)
-    tape = Tape(machine, backends.get("numpy").xp, step, carry, tuple(x[0] for x in xs), data)
-    found = tape.run(carry, xs, data)
+    model, first = backends.get("numpy").xp, tuple(x[0] for x in xs)
+    tape = Tape(machine, model, machine.empty, step, carry, first, data)
+    expected = case.expected()
+    same(tape.run(carry, xs, data), expected[1])
+    same(tape.state, expected[0])
     made = machine.made
-    same(found, tape.run(carry, xs, data))
+    same(tape.run(carry, xs, data), expected[1])
     assert machine.made == made, "nothing is allocated by a replay"
-    same(found, case.expected())
     assert machine.products == 2 * len(xs[0]) * 5
     assert len(tape.instructions) >= len(machine.outs) - 5

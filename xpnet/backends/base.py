@@ -118,6 +118,10 @@ class Backend(ABC):
     def asarray(self, value: Any, dtype: str | None = None) -> Array:
         """Bring a host array, or an array of this library, to the device."""
 
+    def upload(self, value: np.ndarray, dtype: str | None = None) -> Array:
+        """Bring a host array of an epoch's inputs to where `scan` takes it from."""
+        return self.asarray(value, dtype)
+
     @abstractmethod
     def to_host(self, array: Array) -> np.ndarray:
         """Return the array as a NumPy array."""

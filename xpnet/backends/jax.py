@@ -94,6 +94,9 @@ class JAX(Backend):
             value = value.astype(dtype)
         return jax.device_put(value, self.device)
 
+    def upload(self, value: np.ndarray, dtype: str | None = None) -> Array:
+        return np.asarray(value, dtype=dtype)  # a compiled call brings it over, and sooner
+
     def to_host(self, array: Array) -> np.ndarray:
         return np.asarray(array)
 

@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 
 from . import numpy_calls
-from .base import Array, Backend, Step, Tree
-from .tape import Instruction, Tape, UnsupportedError, leaves
+from .base import Array, Backend, Parts, Step, Tree
+from .tape import Arena, Instruction, Tape, UnsupportedError, leaves, rebuilt
+
+_LARGE = 1 << 22
+"""A state of so many bytes is not copied out of the tapes: to record them anew takes less time
+than a step, and a copy would be the largest thing in memory."""
 
 
 class NumPy(Backend):
@@ -26,7 +30,12 @@ class NumPy(Backend):
             raise ValueError(f"device={device!r}: backend='numpy' has only 'cpu'.")
         self.device = "cpu"
         self.xp = numpy_calls.namespace()
-        self._tapes: dict[Any, Tape | None] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let all tapes and their buffers go."""
+        self._tapes: dict[Any, Tape] = {}
+        self._arena = Arena(self.empty)
 
     @classmethod
     def version(cls) -> str:
@@ -46,25 +55,39 @@ class NumPy(Backend):
     def to_host(self, array: Array) -> np.ndarray:
         return np.asarray(array)
 
-    def _scan_part(
-        self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
-    ) -> tuple[Tree, Array]:
+    def scan(
+        self, step: Step, state: Tree, parts: Parts, data: Tree, *, compile: bool = True
+    ) -> tuple[Tree, list[Array]]:
+        if not compile:
+            return super().scan(step, state, parts, data, compile=False)
+        now, ys = state, []
+        for xs in parts:
+            try:
+                tape = self._tape(step, now, xs, data)
+            except UnsupportedError as error:
+                told = f"The step is run call by call: {error}"
+                warnings.warn(told, RuntimeWarning, stacklevel=2)
+                return super().scan(step, state, parts, data, compile=False)
+            ys.append(tape.run(now, xs, data))
+            now = tape.state
+        return self._handed_out(now), ys
+
+    def _tape(self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree) -> Tape:
+        """Return the tape of a step for arrays of these shapes and types."""
         shapes = [(a.shape, a.dtype) for a in leaves((state, data))]
         key = (step, *shapes, *((x.shape[1:], x.dtype) for x in xs))
         if key not in self._tapes:
-            self._tapes[key] = self._tape(step, state, tuple(x[0] for x in xs), data)
-        tape = self._tapes[key]
-        if tape is None:
-            return self._loop(step, state, xs, data)
-        return tape.run(state, xs, data)
+            first = tuple(x[0] for x in xs)
+            self._tapes[key] = Tape(self, self.xp, self._arena.lease(), step, state, first, data)
+        return self._tapes[key]
 
-    def _tape(self, step: Step, state: Tree, x: Tree, data: Tree) -> Tape | None:
-        """Return the step as a tape; None where it calls what cannot be recorded, and say so."""
-        try:
-            return Tape(self, self.xp, step, state, x, data)
-        except UnsupportedError as error:
-            warnings.warn(f"The step is run call by call: {error}", RuntimeWarning, stacklevel=2)
-            return None
+    def _handed_out(self, state: Tree) -> Tree:
+        """Return a state of the tapes as one that stays as it is."""
+        arrays = leaves(state)
+        if sum(array.nbytes for array in arrays) < _LARGE:
+            return rebuilt(state, [array.copy() for array in arrays])
+        self._forget()  # the buffers themselves are handed out, and new ones made when needed
+        return state
 
     # What a tape needs.
 

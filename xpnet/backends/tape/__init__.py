@@ -5,11 +5,13 @@ run, and which go through their arrays block by block; `memory` where each write
 instructions of that, with the help of a library's `Machine`, and replays them.
 """
 
+from .memory import Arena
 from .program import is_elementwise, leaves, rebuilt
 from .recorded import TapeError, UnsupportedError
 from .replay import Instruction, Machine, Tape
 
 __all__ = [
+    "Arena",
     "Instruction",
     "Machine",
     "Tape",

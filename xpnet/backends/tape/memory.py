@@ -13,11 +13,38 @@ from ..base import Array
 from .program import Node, Program
 from .schedule import is_blockwise
 
-__all__ = ["Memory", "Scratch"]
+__all__ = ["Arena", "Memory", "Scratch"]
 
 _Time = tuple[float, float]
 _NEVER: _Time = (-1, 0)
 _END: _Time = (math.inf, 0)
+
+
+class Arena:
+    """Buffers that several tapes share, since one runs at a time and none keeps anything in them.
+
+    Parameters
+    ----------
+    new : callable
+        ``new(n)`` returns a new array of n bytes.
+    """
+
+    def __init__(self, new: Callable[[int], Array]) -> None:
+        self._new = new
+        self._buffers: dict[int, list[Array]] = defaultdict(list)
+
+    def lease(self) -> Callable[[int], Array]:
+        """Return ``empty(n)``, which returns each buffer once before it makes new ones."""
+        used: dict[int, int] = defaultdict(int)
+
+        def empty(n_bytes: int) -> Array:
+            buffers, k = self._buffers[n_bytes], used[n_bytes]
+            used[n_bytes] += 1
+            if k == len(buffers):
+                buffers.append(self._new(n_bytes))
+            return buffers[k]
+
+        return empty
 
 
 class Scratch:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base import Array, Namespace, Step, Tree
-from .layouts import layout_of
+from .layouts import blank, layout_of
 from .program import Node, Program, leaves, nodes_of, rebuilt
 from .recorded import Recorded
 
@@ -31,7 +31,7 @@ class _Recorder:
 
     def given(self, array: Array, *, fixed: bool, value: Array = None) -> Recorded:
         """Return an array that the step is given, or a constant."""
-        layout = np.empty(tuple(array.shape), dtype=np.dtype(str(array.dtype)))
+        layout = blank(array.shape, np.dtype(str(array.dtype)))
         node = Node("given", (), {}, fixed, layout, value)
         self.nodes.append(node)
         return Recorded(self, node)

@@ -33,9 +33,6 @@ class Machine(Protocol):
     xp: Namespace
     block: int
 
-    def empty(self, n_bytes: int) -> Array:
-        """Return a new array of so many bytes."""
-
     def instructions(
         self, name: str, args: tuple[Any, ...], options: dict[str, Any], out: Array
     ) -> list[Instruction]:
@@ -53,6 +50,8 @@ class Tape:
     machine : Machine
     model : Namespace
         NumPy's, which tells shapes and types.
+    empty : callable
+        ``empty(n)`` returns a buffer of n bytes, see `Arena`.
     step : Step
     state, x, data : trees
         Arguments of the shapes and types that the tape is for.
@@ -64,27 +63,38 @@ class Tape:
     """
 
     def __init__(
-        self, machine: Machine, model: Namespace, step: Step, state: Tree, x: Tree, data: Tree
+        self,
+        machine: Machine,
+        model: Namespace,
+        empty: Callable[[int], Array],
+        step: Step,
+        state: Tree,
+        x: Tree,
+        data: Tree,
     ) -> None:
         self._machine = machine
         self._program = record(step, state, x, data, xp=machine.xp, model=model)
         self._runs = schedule(self._program, machine.block)
-        self._memory = Memory(self._program, self._runs, machine.empty, machine.block)
-        self._state = [self._memory.arrays[node] for node in self._program.state]
+        self._memory = Memory(self._program, self._runs, empty, machine.block)
         self._inputs = [self._memory.arrays[node] for node in self._program.x]
         self._data: list[Array] = []
         self._fixed: dict[Node, Array] = {}
-        self.instructions: list[Instruction] = []
         self._last: list[Instruction] = []
         self._result: Array = None
+        self.instructions: list[Instruction] = []
+        self.state = rebuilt(state, (self._memory.arrays[node] for node in self._program.state))
 
-    def run(self, state: Tree, xs: tuple[Array, ...], data: Tree) -> tuple[Tree, Array]:
-        """Run the step for each row of `xs`, see `Backend.scan`."""
+    def run(self, state: Tree, xs: tuple[Array, ...], data: Tree) -> Array:
+        """Run the step for each row of `xs`, and return the results.
+
+        The last state is `self.state`: the tape's own buffers, which the next run overwrites.
+        """
         self._bind(leaves(data))
-        copy, empty, result = self._machine.copy, self._machine.xp.empty, self._result
-        for buffer, value in zip(self._state, leaves(state), strict=True):
-            copy(buffer, value)
-        ys = empty((len(xs[0]), *result.shape), dtype=result.dtype)
+        copy, result = self._machine.copy, self._result
+        for buffer, value in zip(leaves(self.state), leaves(state), strict=True):
+            if buffer is not value:
+                copy(buffer, value)
+        ys = self._machine.xp.empty((len(xs[0]), *result.shape), dtype=result.dtype)
         inputs, instructions, last = self._inputs, self.instructions, self._last
         for k, rows in enumerate(zip(*xs, strict=True)):
             for buffer, row in zip(inputs, rows, strict=True):
@@ -94,7 +104,7 @@ class Tape:
             ys[k] = result
             for function, args in last:
                 function(*args)
-        return rebuilt(state, [buffer.copy() for buffer in self._state]), ys
+        return ys
 
     def _bind(self, data: list[Array]) -> None:
         """Make the instructions, once for the same data."""
@@ -120,13 +130,8 @@ class Tape:
         self, node: Node, array: Callable[[Node], Array]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return a call's arguments, with arrays in place of nodes."""
-
-        def filled(tree: Any) -> Any:
-            if isinstance(tree, Node):
-                return array(tree)
-            return tuple(map(filled, tree)) if isinstance(tree, tuple) else tree
-
-        return filled(node.args), {name: filled(o) for name, o in node.options.items()}
+        options = {name: _filled(option, array) for name, option in node.options.items()}
+        return _filled(node.args, array), options
 
     def _lowered(self, run: list[Node]) -> Iterator[Instruction]:
         """Yield the instructions of a run, block after block."""
@@ -166,6 +171,14 @@ class Tape:
                 value = detour
             late.append((copy, (target, value)))
         yield from late
+
+
+def _filled(tree: Any, array: Callable[[Node], Array]) -> Any:
+    if isinstance(tree, Node):
+        return array(tree)
+    if isinstance(tree, tuple):
+        return tuple(_filled(branch, array) for branch in tree)
+    return tree
 
 
 def _blocks(shape: tuple[int, ...], size: int) -> Iterator[tuple[slice, ...]]:
