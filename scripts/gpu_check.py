@@ -1,8 +1,9 @@
 """Check xpnet on a GPU machine in one go, and write a Markdown report.
 
-What runs: `xpnet info`; the parity suite, every case against NumPy in float64; a short benchmark;
-the tests that touch a backend; the tutorials' scripts. A stage that fails or takes too long does
-not stop the others. The report is written anew after each stage.
+What runs: `xpnet info`; the parity suite, every case against NumPy in float64; a benchmark, beside
+PyTorch and JAX on the same GPU where they are installed; the tests that touch a backend; the
+tutorials' scripts. A stage that fails or takes too long does not stop the others. The report is
+written anew after each stage.
 
 exit code: 0 passed; 1 a stage failed; 2 not run: the backend cannot be used here
 """
@@ -36,6 +37,7 @@ on a bare machine with an NVIDIA driver and Python 3.11 or newer, in the checkou
   . .venv/bin/activate
   pip install 'cupy-cuda13x[ctk]'       # a driver for CUDA 12: 'cupy-cuda12x[ctk]'
   pip install -e '.[plots,test]'
+  pip install torch 'jax[cuda13]'       # the benchmark's rivals; those that are missing are named
   scripts/gpu_check
 
 on Google Colab, with a GPU runtime (CuPy is installed there), in the checkout:
@@ -82,7 +84,8 @@ def stages(options: argparse.Namespace) -> list[Stage]:
         return str(SCRIPTS / f"{name}.py")
 
     at = f"{options.backend}:{options.device}" if options.device else options.backend
-    race = ["--backends", at, "--workloads", "mnist", "--threads", "1", "--rivals"]
+    race = ["--backends", at, "--workloads", "mnist", "wide", "--threads", "1"]
+    race += ["--rivals", *(["gpu"] if options.backend == "cupy" else [])]
     race += ["--quick", "--rounds", "2"] if options.quick else []
     folders = [
         f"tests/{name}" for name in ("parity", "backends", "nets", "estimators", "callbacks")
@@ -92,7 +95,7 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     return [
         Stage("info", 0.2, ["-m", "xpnet", "info"], told=0),
         Stage("parity", 0.5, [script("gpu_check"), "--part", "parity", *here]),
-        Stage("benchmark", 0.2, [script("benchmark"), *race]),
+        Stage("benchmark", 0.3, [script("benchmark"), *race]),
         Stage("tests", 0.5, tests, why_no_tests(options)),
         Stage("breast_cancer_minibatch", 0.25, [script("breast_cancer_minibatch"), *here]),
         Stage("compare_optimizers", 0.25, [script("compare_optimizers"), *here]),

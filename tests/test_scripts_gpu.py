@@ -198,6 +198,8 @@ def test_the_stages_of_a_full_run(check, tmp_path, monkeypatch):
         assert not stages[name].left_out
     place, quick = stages["benchmark"].arguments[1:3], check.parse(["--quick"])
     assert place == ["--backends", "cupy:cuda:1"]
+    words = stages["benchmark"].arguments
+    assert words[words.index("--rivals") + 1] == "gpu"
     assert "--quick" in next(s for s in check.stages(quick) if s.name == "benchmark").arguments
     assert stages["tests"].arguments[-2:] == ["-k", "cupy or numpy"]
     assert not stages["tests"].left_out

@@ -86,6 +86,11 @@ class Network:
             raise ValueError("layers must hold at least one layer with parameters, such as Dense.")
         return first, size
 
+    @property
+    def largest_parameter(self) -> int:
+        """The elements of the largest parameter: a sample's share of the largest product."""
+        return max(stop - start for start, stop, _ in self._flat_slices())
+
     def __repr__(self) -> str:
         return f"Network([{', '.join(map(repr, self.layers))}])"
 

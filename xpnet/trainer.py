@@ -279,8 +279,10 @@ class Trainer:
             fit = Fit(run, start, limit, callbacks, seeds, metadata)
             fit.given = state is not None
             del start  # or its arrays would stay as long as the fit
+            work = batches.size(len(samples.t)) * self.problem.network.largest_parameter
             try:
-                fit.loop()
+                with place.backend.threads(work):
+                    fit.loop()
             finally:
                 if fit.begun:
                     self.state_, self.history_, self.stopped_ = fit.state, fit.history, fit.stopped

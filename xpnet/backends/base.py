@@ -132,6 +132,10 @@ class Backend(ABC):
         # a run that diverges.
         return np.errstate(all="ignore")
 
+    def threads(self, work: int) -> contextlib.AbstractContextManager[Any]:
+        """Return the context for products of at most so many multiplications each."""
+        return contextlib.nullcontext()
+
     def dtype(self, name: str) -> Any:
         """Return the library's dtype object of that name, or say that the device lacks it."""
         try:
@@ -168,23 +172,32 @@ class Backend(ABC):
             The results of each part's steps, on the device: nothing is read back here.
         """
         ys = []
-        run = self._scan_part if compile else self._loop
+        run = self._compiled_part if compile else self._loop
         for xs in parts:
             state, y = run(step, state, xs, data)
             ys.append(y)
         return state, ys
 
     def _loop(
-        self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
+        self,
+        step: Step,
+        state: Tree,
+        xs: tuple[Array, ...],
+        data: Tree,
+        xp: Namespace | None = None,
     ) -> tuple[Tree, Array]:
         """Run the steps of a part one call after the other: the reference."""
         ys = []
         for i in range(xs[0].shape[0]):
-            state, y = step(self.xp, state, tuple(x[i, ...] for x in xs), data)
+            state, y = step(xp or self.xp, state, tuple(x[i, ...] for x in xs), data)
             ys.append(y)
         return state, self.xp.stack(ys)
 
-    _scan_part = _loop
+    def _compiled_part(
+        self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
+    ) -> tuple[Tree, Array]:
+        """Run the steps of a part in the library's own way, where it has one."""
+        return self._loop(step, state, xs, data)
 
     @property
     def device_name(self) -> str:

@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, Backend, BackendUnavailableError, bound, imported
+from .base import (
+    Array,
+    Backend,
+    BackendUnavailableError,
+    Namespace,
+    Step,
+    Tree,
+    bound,
+    imported,
+)
 from .cupy_fusion import CuPyNamespace
 
 
@@ -79,7 +88,8 @@ class CuPy(Backend):
         count = cupy.cuda.runtime.getDeviceCount()
         self.device = cupy.cuda.Device(_index(device, count))
         created = {name: self._here(function) for name, function in bound(compat, None).items()}
-        self.xp = CuPyNamespace(compat, **created)
+        self.xp = Namespace(compat, **created)
+        self._fused = CuPyNamespace(compat, **created)
 
     def _here(self, create: Callable[..., Array]) -> Callable[..., Array]:
         """Return a creation function that allocates on this device, whichever is current."""
@@ -122,6 +132,12 @@ class CuPy(Backend):
     def session(self, dtype: str) -> Iterator[None]:
         with super().session(dtype), self.device:
             yield
+
+    def _compiled_part(
+        self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
+    ) -> tuple[Tree, Array]:
+        """Run the steps one after the other, each elementwise rule as one kernel."""
+        return self._loop(step, state, xs, data, self._fused)
 
     @property
     def device_name(self) -> str:

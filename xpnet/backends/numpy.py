@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import warnings
 from typing import Any
 
@@ -14,6 +16,17 @@ from .tape import Arena, Instruction, Tape, UnsupportedError, leaves, rebuilt
 _LARGE = 1 << 22
 """A state of so many bytes is not copied out of the tapes: to record them anew takes less time
 than a step, and a copy would be the largest thing in memory."""
+
+
+_WORK = 1 << 20
+"""A thread of BLAS that has fewer multiplications to do costs more than it brings."""
+
+
+@functools.cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 class NumPy(Backend):
@@ -51,6 +64,11 @@ class NumPy(Backend):
 
     def asarray(self, value: Any, dtype: str | None = None) -> np.ndarray:
         return np.asarray(value, dtype=dtype)
+
+    def threads(self, work: int) -> contextlib.AbstractContextManager[Any]:
+        most = max((library["num_threads"] for library in _blas().info()), default=1)
+        wanted = max(1, work // _WORK)
+        return _blas().limit(limits=wanted) if wanted < most else contextlib.nullcontext()
 
     def to_host(self, array: Array) -> np.ndarray:
         return np.asarray(array)
