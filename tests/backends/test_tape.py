@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from hypothesis import strategies as st
 from steps import Case, cases, stacked
 
 from xpnet import (
+    SGD,
     Adam,
+    Callback,
     Dense,
     Dropout,
     Network,
@@ -23,7 +27,8 @@ from xpnet import (
     backends,
     parity,
 )
-from xpnet.backends.numpy import NumPy
+from xpnet.backends import numpy as numpy_backend
+from xpnet.backends.numpy_calls import NumPyMachine, new_bytes
 from xpnet.backends.tape import Tape, TapeError, leaves, rebuilt
 from xpnet.layers import ACTIVATIONS, Layer
 from xpnet.penalties import mask
@@ -33,7 +38,7 @@ from xpnet.step import Data, Problem, coefficient_table, constant_coefficients, 
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of few elements, so that small arrays are cut."""
-    monkeypatch.setattr(NumPy, "block", 7)
+    monkeypatch.setattr(NumPyMachine, "block", 7)
 
 
 def same(found, expected):
@@ -169,7 +174,7 @@ def test_any_program(choices, shapes, dtype, block):
     x = np.asarray(rng.randn(3, *shapes[3]), dtype=dtype)
     before = [a.copy() for a in arrays]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NumPy, "block", block)
+        patch.setattr(NumPyMachine, "block", block)
         taped, plain = both(
             build(np.random.RandomState(choices).randint(10**6, size=120)),
             tuple(arrays[:3]),
@@ -214,10 +219,10 @@ def outcome(case, *, compile):
     return [*map(np.array, curves), trainer.state_.params, *trainer.state_.optimizer_state]
 
 
-@pytest.mark.parametrize("block", [16, NumPy.block])
+@pytest.mark.parametrize("block", [16, NumPyMachine.block])
 @pytest.mark.parametrize("case", parity.covering(), ids=str)
 def test_a_whole_run(case, block, monkeypatch):
-    monkeypatch.setattr(NumPy, "block", block)
+    monkeypatch.setattr(NumPyMachine, "block", block)
     same(outcome(case, compile=True), outcome(case, compile=False))
 
 
@@ -262,7 +267,7 @@ def test_any_network(seed, block):
         return [np.array(trainer.history_.losses), trainer.state_.params]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NumPy, "block", block)
+        patch.setattr(NumPyMachine, "block", block)
         same(run(True), run(False))
 
 
@@ -296,7 +301,10 @@ def test_a_result_may_be_a_state_that_is_overwritten():
     same(*both(step, (np.ones(3), np.ones(3)), [(np.ones((4, 1)),)], ()))
 
 
-def test_what_is_handed_out_stays_as_it_is():
+@pytest.mark.parametrize("large", [0, 1 << 40])
+def test_what_is_handed_out_stays_as_it_is(large, monkeypatch):
+    monkeypatch.setattr(numpy_backend, "_LARGE", large)
+
     def step(xp, state, x, data):
         return (state[0] + x[0],), xp.sum(state[0])
 
@@ -306,6 +314,27 @@ def test_what_is_handed_out_stays_as_it_is():
     second, _ = backend.scan(step, first, [(np.ones((2, 3)),)], ())
     np.testing.assert_array_equal(first[0], kept)
     np.testing.assert_array_equal(second[0], kept + 2.0)
+    assert not np.shares_memory(first[0], second[0])
+
+
+@pytest.mark.parametrize("large", [0, 1 << 40])
+def test_the_state_before_an_epoch_survives_one_that_diverges(large, monkeypatch):
+    monkeypatch.setattr(numpy_backend, "_LARGE", large)
+    states = []
+
+    class Keep(Callback):
+        def on_epoch_end(self, fit):
+            states.append((fit.state.params, fit.state.params.copy()))
+            fit.learning_rate = 10.0 ** len(states)
+
+    trainer = Trainer(Network([Dense(3, 2)]), "squared_error", SGD(0.1), random_state=0)
+    x = np.random.RandomState(0).randn(10, 3)
+    with pytest.raises(FloatingPointError):
+        trainer.fit(x, 100.0 * x[:, :2], epochs=200, batch_size=4, callbacks=[Keep()])
+    assert len(states) > 3
+    for held, copied in states:
+        np.testing.assert_array_equal(held, copied)
+    np.testing.assert_array_equal(trainer.state_.params, states[-1][1])
 
 
 def test_other_data_of_the_same_shape_is_other_data():
@@ -316,18 +345,6 @@ def test_other_data_of_the_same_shape_is_other_data():
     for value in (0.0, 1.0):
         _, (ys,) = backend.scan(step, (np.zeros(1),), [(x,)], (np.full(3, value),))
         np.testing.assert_allclose(ys, 3 * np.exp(value))
-
-
-class Counted(NumPy):
-    """NumPy that counts the bytes of the buffers of its tapes."""
-
-    def __init__(self, device=None):
-        super().__init__(device)
-        self.n_bytes = 0
-
-    def empty(self, n_bytes):
-        self.n_bytes += n_bytes
-        return super().empty(n_bytes)
 
 
 def adam_step(n, batch):
@@ -347,19 +364,20 @@ def adam_step(n, batch):
     return make_step(problem), (params, (params, params)), [xs], data
 
 
-def test_adam_takes_four_times_the_parameters_and_little_else():
+def test_adam_takes_four_times_the_parameters_and_little_else(monkeypatch):
+    made = []
+    monkeypatch.setattr(numpy_backend, "new_bytes", lambda n: made.append(n) or new_bytes(n))
     step, state, parts, data = adam_step(200, 8)
-    backend = Counted()
-    backend.scan(step, state, parts, data)
+    backends.get("numpy").scan(step, state, parts, data)
     parameters, a_batch = state[0].nbytes, 8 * 200 * 4
     # Clipping and penalty are there too, each of which would make arrays of its own.
-    assert backend.n_bytes <= 5 * parameters + 12 * a_batch + 12 * 4 * NumPy.block
+    assert sum(made) <= 5 * parameters + 12 * a_batch + 12 * 4 * NumPyMachine.block
 
 
 def test_nothing_is_computed_twice_or_in_vain():
     calls = []
 
-    class Watched(NumPy):
+    class Watched(NumPyMachine):
         def instructions(self, name, args, options, out):
             calls.append(name)
             return super().instructions(name, args, options, out)
@@ -370,8 +388,31 @@ def test_nothing_is_computed_twice_or_in_vain():
         twice = xp.exp(state[0]) + xp.exp(state[0])
         return (twice * fixed + xp.arange(3, dtype=x[0].dtype),), x[0]
 
-    Watched().scan(step, (np.zeros(3),), [(np.ones((2, 3)),)], (np.ones(3),))
+    backend = backends.get("numpy")
+    backend._machine = Watched(backend.xp)
+    backend.scan(step, (np.zeros(3),), [(np.ones((2, 3)),)], (np.ones(3),))
     assert calls == ["exp", "add", "multiply", "add"]
+
+
+def test_nothing_of_a_fit_stays_in_memory():
+    """No cycle of references that holds buffers until the garbage is collected."""
+    kept = []
+
+    class Keep(Callback):
+        def on_epoch_end(self, fit):
+            backend = fit.run.place.backend
+            kept.append(weakref.ref(backend))
+            kept.extend(weakref.ref(tape) for tape in backend._tapes.values())
+
+    gc.collect()
+    gc.disable()
+    try:
+        trainer = Trainer(Network([Dense(3, 2)]), "squared_error", backend="numpy", random_state=0)
+        trainer.fit(np.ones((10, 3)), np.ones((10, 2)), epochs=2, batch_size=4, callbacks=[Keep()])
+        assert len(kept) == 6
+        assert [ref() for ref in kept] == [None] * 6
+    finally:
+        gc.enable()
 
 
 # What cannot be taped.
@@ -483,13 +524,13 @@ class StandIn:
     block = 1 << 20
 
     def __init__(self):
-        numpy = backends.get("numpy")
-        self.xp, self._lower, self._new = numpy.xp, numpy.instructions, numpy.empty
+        self.xp = backends.get("numpy").xp
+        self._lower = NumPyMachine(self.xp).instructions
         self.products, self.made, self.outs = 0, 0, []
 
     def empty(self, n_bytes):
         self.made += 1
-        return self._new(n_bytes)
+        return new_bytes(n_bytes)
 
     def copy(self, out, value):
         np.copyto(out, value)

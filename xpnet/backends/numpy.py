@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from . import numpy_calls
 from .base import Array, Backend, Parts, Step, Tree
-from .tape import Arena, Instruction, Tape, UnsupportedError, leaves, rebuilt
+from .numpy_calls import NumPyMachine, namespace, new_bytes
+from .tape import Arena, Tape, UnsupportedError, leaves, rebuilt
 
 _LARGE = 1 << 22
 """A state of so many bytes is not copied out of the tapes: to record them anew takes less time
@@ -35,20 +35,19 @@ class NumPy(Backend):
     name = "numpy"
     remedy = "pip install numpy"
     index_dtype = "int64"
-    block = 1 << 16  # some arrays of so many elements fit into a core's cache
-    copy = staticmethod(np.copyto)
 
     def __init__(self, device: Any = None) -> None:
         if device not in (None, "cpu"):
             raise ValueError(f"device={device!r}: backend='numpy' has only 'cpu'.")
         self.device = "cpu"
-        self.xp = numpy_calls.namespace()
+        self.xp = namespace()
+        self._machine = NumPyMachine(self.xp)
         self._forget()
 
     def _forget(self) -> None:
         """Let all tapes and their buffers go."""
         self._tapes: dict[Any, Tape] = {}
-        self._arena = Arena(self.empty)
+        self._arena = Arena(new_bytes)
 
     @classmethod
     def version(cls) -> str:
@@ -96,7 +95,8 @@ class NumPy(Backend):
         key = (step, *shapes, *((x.shape[1:], x.dtype) for x in xs))
         if key not in self._tapes:
             first = tuple(x[0] for x in xs)
-            self._tapes[key] = Tape(self, self.xp, self._arena.lease(), step, state, first, data)
+            empty = self._arena.lease()
+            self._tapes[key] = Tape(self._machine, self.xp, empty, step, state, first, data)
         return self._tapes[key]
 
     def _handed_out(self, state: Tree) -> Tree:
@@ -106,17 +106,3 @@ class NumPy(Backend):
             return rebuilt(state, [array.copy() for array in arrays])
         self._forget()  # the buffers themselves are handed out, and new ones made when needed
         return state
-
-    # What a tape needs.
-
-    def empty(self, n_bytes: int) -> np.ndarray:
-        """Return so many bytes, from where a line of the cache begins."""
-        raw = np.empty(n_bytes + 64, dtype=np.uint8)
-        start = -raw.ctypes.data % 64
-        return raw[start : start + n_bytes]
-
-    def instructions(
-        self, name: str, args: tuple[Any, ...], options: dict[str, Any], out: np.ndarray
-    ) -> list[Instruction]:
-        """Return what writes the result of a call into `out`."""
-        return numpy_calls.instructions(self.xp, name, args, options, out)

@@ -15,7 +15,7 @@ import numpy as np
 from .base import Namespace
 from .tape import Instruction, is_elementwise
 
-__all__ = ["instructions", "namespace"]
+__all__ = ["NumPyMachine", "namespace", "new_bytes"]
 
 _add: Any = np.add
 _maximum: Any = np.maximum
@@ -163,18 +163,34 @@ def namespace() -> Namespace:
     )
 
 
-def instructions(
-    xp: Namespace, name: str, args: tuple[Any, ...], options: dict[str, Any], out: np.ndarray
-) -> list[Instruction]:
-    """Return what writes the result of a call into `out`."""
-    function = getattr(xp, name)
-    if isinstance(function, _Reduction):
-        return [function.into(out, *args, **options)]
-    if is_elementwise(function):
-        return [_elementwise(function, args, out)]
-    if name in _INTO:
-        return [_INTO[name](out, *args, **options)]
-    return [(_copy_result, (out, function, args, options))]
+class NumPyMachine:
+    """What a tape needs of NumPy, see `Machine`."""
+
+    block = 1 << 16  # some arrays of so many elements fit into a core's cache
+    copy = staticmethod(np.copyto)
+
+    def __init__(self, xp: Namespace) -> None:
+        self.xp = xp
+
+    def instructions(
+        self, name: str, args: tuple[Any, ...], options: dict[str, Any], out: np.ndarray
+    ) -> list[Instruction]:
+        """Return what writes the result of a call into `out`."""
+        function = getattr(self.xp, name)
+        if isinstance(function, _Reduction):
+            return [function.into(out, *args, **options)]
+        if is_elementwise(function):
+            return [_elementwise(function, args, out)]
+        if name in _INTO:
+            return [_INTO[name](out, *args, **options)]
+        return [(_copy_result, (out, function, args, options))]
+
+
+def new_bytes(n: int) -> np.ndarray:
+    """Return so many bytes, from where a line of the cache begins."""
+    raw = np.empty(n + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + n]
 
 
 def _elementwise(function: np.ufunc, args: tuple[Any, ...], out: np.ndarray) -> Instruction:
