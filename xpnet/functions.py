@@ -38,7 +38,7 @@ def _resolve(x: Any, xp: Namespace | None) -> tuple[Array, Namespace]:
     """Find the namespace of `x`, and make floats of host data, where no namespace is given."""
     if xp is not None:
         return x, xp
-    if backends.owner(x) is None:
+    if backends.owner(x) is None and not backends.is_recorded(x):
         x = np.asarray(x)
         if x.dtype.kind != "f":
             x = x.astype(np.float64)

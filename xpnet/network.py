@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import validation
-from .backends import Array, Namespace
+from .backends import Array, Namespace, elementwise
 from .layers import Layer, Noise
 from .losses import Loss
 
@@ -201,8 +201,8 @@ class Network:
     ) -> tuple[Array, list[Any]]:
         caches = []
         for i, (layer, parameters) in enumerate(zip(self.layers, views, strict=True)):
-            if layer.elementwise:
-                x, cache = xp.elementwise(layer.forward, parameters, x, None)
+            if layer.elementwise and not layer.noisy:
+                x, cache = elementwise(xp, layer.forward, parameters, x, None)
             else:
                 x, cache = layer.forward(xp, parameters, x, noise and noise._replace(layer=i))
             caches.append(cache)
@@ -262,7 +262,7 @@ class Network:
             if i == self._first:
                 break  # nobody needs the gradient in the data
             if layer.elementwise:
-                gradient = xp.elementwise(layer.input_gradient, views[i], caches[i], gradient)
+                gradient = elementwise(xp, layer.input_gradient, views[i], caches[i], gradient)
             else:
                 gradient = layer.input_gradient(xp, views[i], caches[i], gradient)
         return xp.concat(parts, axis=-1)

@@ -6,17 +6,17 @@ that a backend may loop over the step, compile it, or record and replay it.
 
 from __future__ import annotations
 
-import functools
+import copy
 import math
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import functions
-from .backends import Array, Namespace, Step
-from .initializers import Initializer
-from .layers import Layer, Noise
+from .backends import Array, Namespace, Step, elementwise
+from .layers import Noise
 from .losses import Loss
 from .network import Network
 from .optimizers import Optimizer, Schedule, clip_by_norm
@@ -150,14 +150,14 @@ def update(
     """Return the new parameters and optimizer state."""
     if problem.max_norm is not None:
         gradient = clip_by_norm(xp, gradient, c["max_norm"])
-    return xp.elementwise(problem.optimizer.rule, params, gradient, state, c)
+    return elementwise(xp, problem.optimizer.rule, params, gradient, state, c)
 
 
 def make_step(problem: Problem, *, record: str = "before") -> Step:
     """Return ``step(xp, (params, state), (rows, coefficients, *counter), data)``.
 
-    Problems that differ only in what is among the coefficients share one step, so that what a
-    backend has compiled serves all of them.
+    Problems made of xpnet's own components that differ only in what is among the coefficients
+    share one step, so that what a backend has compiled serves all of them.
 
     Parameters
     ----------
@@ -166,52 +166,58 @@ def make_step(problem: Problem, *, record: str = "before") -> Step:
         What a step returns: the sum of the batch's losses before or after its update, or the
         objective before it (mean loss and penalty).
     """
-    return _shared_step(_Structure(problem, record))
+    token = _structure(problem, record)
+    if token is None:
+        return _new_step(problem, record)
+    if token not in _shared:
+        # A copy: what is changed in the problem later shall not change the others' step.
+        _shared[token] = _new_step(copy.deepcopy(problem), record)
+    _shared.move_to_end(token)
+    while len(_shared) > _MOST_SHARED:
+        _shared.popitem(last=False)
+    return _shared[token]
 
 
-class _Structure:
-    """A problem without its coefficients: equal where the step is."""
+_shared: OrderedDict[Any, Step] = OrderedDict()
+"""Steps by the structure of their problems; the last that was asked for is the last."""
 
-    def __init__(self, problem: Problem, record: str) -> None:
-        self.problem, self.record = problem, record
-        self.names = coefficient_names(problem)
-        optimizer = vars(problem.optimizer) | {"learning_rate": None}
-        self._token = (
-            record,
-            self.names,
-            _token(problem.network.layers),
-            _token(problem.loss),
-            (type(problem.optimizer), _token(optimizer)),
-            problem.penalty.division,
-        )
+_MOST_SHARED = 64
 
-    def __hash__(self) -> int:
-        return hash(self._token)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Structure) and self._token == other._token
+def _structure(problem: Problem, record: str) -> Any:
+    """Return what is equal where the step is; None where a component is not one of ours."""
+    optimizer = vars(problem.optimizer) | {"learning_rate": None}
+    kinds = tuple(map(type, (problem.network, problem.optimizer, problem.penalty)))
+    try:
+        if not all(map(_is_ours, kinds)):
+            return None
+        parts = [problem.network.layers, problem.loss, optimizer, problem.penalty.division]
+        return (record, kinds, coefficient_names(problem), *map(_token, parts))
+    except TypeError:
+        return None
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.startswith("xpnet.")
 
 
 def _token(value: Any) -> Any:
-    """Return what is equal where a component does the same: all that it holds."""
+    """Return what is equal where a component does the same; TypeError where that is not known."""
     if isinstance(value, tuple):
         return tuple(map(_token, value))
     if isinstance(value, dict):
         return tuple((name, _token(v)) for name, v in value.items())
     if isinstance(value, np.ndarray):
         return value.shape, value.dtype.str, value.tobytes()
-    if isinstance(value, Layer | Loss | Initializer) and hasattr(value, "__dict__"):
-        return type(value), _token(vars(value))
-    try:
-        return type(value), hash(value), value
-    except TypeError:
-        return id(value)  # it lives as long as the step that is kept for it
+    if isinstance(value, str | int | float | None):
+        return type(value), value
+    if not _is_ours(type(value)):
+        raise TypeError(f"{value!r} is foreign.")
+    return type(value), _token(vars(value))
 
 
-@functools.lru_cache(maxsize=64)
-def _shared_step(structure: _Structure) -> Step:
-    problem, record = structure.problem, structure.record
-    varying, constant = structure.names
+def _new_step(problem: Problem, record: str) -> Step:
+    varying, constant = coefficient_names(problem)
 
     def step(xp: Namespace, carry: Any, x: Any, data: Data) -> Any:
         params, state = carry

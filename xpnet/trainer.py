@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import backends, checkpoints, functions, options, validation
-from .backends import Array
+from .backends import Array, Step
 from .batches import Batches
 from .callbacks import Callback
 from .evaluation import differentiate, evaluate, network_logits
@@ -53,8 +53,11 @@ class Trainer:
         each entry.
     compile : bool, default True
         Whether a backend may run the steps in its fastest way: NumPy records a step once and
-        replays it over buffers that stay, bit for bit the same; JAX compiles an epoch. If not,
-        each step is run call by call, which is the reference, and the place for a debugger.
+        replays it over buffers that stay, bit for bit the same; JAX compiles an epoch; CuPy makes
+        a kernel of each elementwise rule. If not, each step is run call by call, which is the
+        reference, and the place for a debugger. Layers of one's own must be pure functions of
+        arrays then: what they draw or count in Python is drawn and counted once (`Noise` is how
+        `Dropout` is random).
 
     Attributes
     ----------
@@ -124,7 +127,11 @@ class Trainer:
         self._seeds = options.model_seeds(random_state)
         options.generators(self._seeds, random_state)  # says what is wrong with them
         self.compile = bool(compile)
+        self._steps: dict[str, Step] = {}
         self._n_models = options.count_models(self.problem, self._seeds)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_steps": {}}  # functions of this process, made anew where needed
 
     def __repr__(self) -> str:
         p = self.problem
@@ -265,7 +272,7 @@ class Trainer:
             samples = place.seeded(samples, start.dropout_seed)
             run = Run(
                 place,
-                make_step(self.problem, record=record),
+                self._step(record),
                 samples,
                 batches,
                 generators,
@@ -279,14 +286,18 @@ class Trainer:
             fit = Fit(run, start, limit, callbacks, seeds, metadata)
             fit.given = state is not None
             del start  # or its arrays would stay as long as the fit
-            work = batches.size(len(samples.t)) * self.problem.network.largest_parameter
             try:
-                with place.backend.threads(work):
-                    fit.loop()
+                fit.loop()
             finally:
                 if fit.begun:
                     self.state_, self.history_, self.stopped_ = fit.state, fit.history, fit.stopped
         return fit.history
+
+    def _step(self, record: str) -> Step:
+        """Return the step, the same object each time: a backend may keep what it compiled."""
+        if record not in self._steps:
+            self._steps[record] = make_step(self.problem, record=record)
+        return self._steps[record]
 
     def predict(self, x: Any) -> Any:
         """Return the predictions: the loss's link applied to the logits.

@@ -136,7 +136,8 @@ class Run:
                 parts.append(self._inputs(window, table, first, first - state.step))
                 first += len(window)
             backend = self.place.backend
-            carry, found = backend.scan(self.step, carry, parts, data, compile=self.compile)
+            with backend.threads(rows[0].shape[-1] * self.place.problem.network.largest_parameter):
+                carry, found = backend.scan(self.step, carry, parts, data, compile=self.compile)
             results += found
         # Read back only now, when all is under way.
         sums = np.concatenate([self.place.backend.to_host(s) for s in results])
@@ -177,16 +178,17 @@ class Run:
 
         Where the rate is the optimizer's own number, some epochs are looked ahead.
         """
-        problem, known = self.place.problem, self._ahead
-        row = state.step - known.get("first", 0)
-        if learning_rate is None and not isinstance(problem.optimizer.learning_rate, Schedule):
-            if not 0 <= row <= len(known.get("table", ())) - n_steps:
-                models = state.params.shape[0] if state.params.ndim > 1 else 1
-                n_ahead = max(n_steps, _STEPS_AHEAD // models)
-                known["first"], row = state.step, 0
-                known["table"] = self._table(n_ahead, state, None)
-            return known["table"][row : row + n_steps]
-        return self._table(n_steps, state, learning_rate)
+        optimizer, known = self.place.problem.optimizer, self._ahead
+        if learning_rate is not None or isinstance(optimizer.learning_rate, Schedule):
+            return self._table(n_steps, state, learning_rate)
+        row, numbers = state.step - known.get("first", 0), [*vars(optimizer).values()]
+        same = all(a is b for a, b in zip(numbers, known.get("numbers", ()), strict=False))
+        if not (same and 0 <= row <= len(known.get("table", ())) - n_steps):
+            models = state.params.shape[0] if state.params.ndim > 1 else 1
+            known |= {"first": state.step, "numbers": numbers}
+            known["table"] = self._table(max(n_steps, _STEPS_AHEAD // models), state, None)
+            row = 0
+        return known["table"][row : row + n_steps]
 
     def _table(self, n_steps: int, state: TrainState, learning_rate: Any) -> np.ndarray:
         table = coefficient_table(

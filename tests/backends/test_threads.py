@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from xpnet import Callback, Dense, Network, Trainer, backends
+from xpnet import Dense, Network, Trainer, backends
+from xpnet.backends import threads
+from xpnet.backends.numpy import NumPy
+from xpnet.backends.threads import limited
 
 
 def count():
-    """The threads of BLAS now."""
-    return {p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"}
+    """The threads of NumPy's BLAS now."""
+    return {library.num_threads for library in threads._libraries()}
 
 
 @pytest.fixture
@@ -23,32 +26,38 @@ def two_threads():
         yield
 
 
-class Look(Callback):
-    """Notes how many threads there are."""
+def threads_of_a_fit(monkeypatch, width, batch_size, **options):
+    seen, scan = [], NumPy.scan
 
-    def __init__(self):
-        self.seen = []
+    def looked(*args, **how):
+        seen.append(count())
+        return scan(*args, **how)
 
-    def on_epoch_end(self, fit):
-        self.seen.append(count())
-
-
-def threads_of_a_fit(width, batch_size, **options):
-    look = Look()
+    monkeypatch.setattr(NumPy, "scan", looked)
     trainer = Trainer(Network([Dense(width, width)]), "squared_error", random_state=0, **options)
     x = np.zeros((batch_size, width), dtype=np.float32)
-    trainer.fit(x, x, epochs=1, batch_size=batch_size, callbacks=[look])
-    return look.seen
+    trainer.fit(x, x, epochs=1, batch_size=batch_size)
+    return seen
 
 
 @pytest.mark.parametrize("compile", [True, False])
-def test_small_products_have_one_thread(two_threads, compile):
-    assert threads_of_a_fit(30, 32, compile=compile) == [{1}]
+def test_small_products_have_one_thread(two_threads, monkeypatch, compile):
+    assert threads_of_a_fit(monkeypatch, 30, 32, compile=compile) == [{1}]
     assert count() == {2}
 
 
-def test_large_ones_have_all(two_threads):
-    assert threads_of_a_fit(128, 256) == [{2}]
+def test_large_ones_have_all(two_threads, monkeypatch):
+    assert threads_of_a_fit(monkeypatch, 128, 256) == [{2}]
+    assert count() == {2}
+
+
+def test_fits_that_overlap_leave_the_threads_as_they_were(two_threads):
+    first, second = limited(1), limited(1)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert count() == {1}
+    second.__exit__(None, None, None)
     assert count() == {2}
 
 

@@ -11,10 +11,19 @@ from typing import Any
 
 from .. import validation
 from .array_api_strict import ArrayAPIStrict
-from .base import Array, Backend, BackendUnavailableError, Namespace, Step, Tree
+from .base import (
+    Array,
+    Backend,
+    BackendUnavailableError,
+    Namespace,
+    Step,
+    Tree,
+    elementwise,
+)
 from .cupy import CuPy
 from .jax import JAX
 from .numpy import NumPy
+from .tape import Recorded
 from .torch import Torch
 
 __all__ = [
@@ -28,7 +37,9 @@ __all__ = [
     "Tree",
     "available",
     "check_name",
+    "elementwise",
     "get",
+    "is_recorded",
     "namespace",
     "owner",
     "to_host",
@@ -158,6 +169,11 @@ def owner(value: Any) -> str | None:
     return None
 
 
+def is_recorded(value: Any) -> bool:
+    """Return whether a value is an array without numbers, of a step that is being recorded."""
+    return isinstance(value, Recorded)
+
+
 def to_host(value: Any) -> Any:
     """Return device arrays as NumPy arrays, and host data as it is."""
     return value if owner(value) is None else get(like=(value,)).to_host(value)
@@ -165,4 +181,6 @@ def to_host(value: Any) -> Any:
 
 def namespace(array: Array) -> Namespace:
     """Return the namespace of an array, its creation functions bound to the array's device."""
+    if is_recorded(array):
+        return array.namespace
     return get(like=(array,)).xp

@@ -56,17 +56,19 @@ class Namespace:
         self._module = module
         self.__dict__.update(replacements)
 
-    def elementwise(self, function: Callable[..., Tree], *args: Any) -> Tree:
-        """Return ``function(xp, *args)``, whose results depend element by element on its arrays.
-
-        A library that can makes one kernel of it.
-        """
-        return function(self, *args)
-
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._module, name)
         self.__dict__[name] = value
         return value
+
+
+def elementwise(xp: Any, function: Callable[..., Tree], *args: Any) -> Tree:
+    """Return ``function(xp, *args)``, whose results depend element by element on its arrays.
+
+    Where the namespace can, it makes one kernel of it.
+    """
+    fused = getattr(xp, "fused", None)
+    return function(xp, *args) if fused is None else fused(function, *args)
 
 
 class Backend(ABC):
@@ -171,33 +173,29 @@ class Backend(ABC):
         ys : list of arrays of shape (steps, ...)
             The results of each part's steps, on the device: nothing is read back here.
         """
+        if compile:
+            return self._compiled(step, state, parts, data)
         ys = []
-        run = self._compiled_part if compile else self._loop
         for xs in parts:
-            state, y = run(step, state, xs, data)
+            state, y = self._loop(step, state, xs, data)
             ys.append(y)
         return state, ys
 
+    def _compiled(
+        self, step: Step, state: Tree, parts: Parts, data: Tree
+    ) -> tuple[Tree, list[Array]]:
+        """Run the steps in the library's own way, where it has one."""
+        return self.scan(step, state, parts, data, compile=False)
+
     def _loop(
-        self,
-        step: Step,
-        state: Tree,
-        xs: tuple[Array, ...],
-        data: Tree,
-        xp: Namespace | None = None,
+        self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
     ) -> tuple[Tree, Array]:
         """Run the steps of a part one call after the other: the reference."""
         ys = []
         for i in range(xs[0].shape[0]):
-            state, y = step(xp or self.xp, state, tuple(x[i, ...] for x in xs), data)
+            state, y = step(self.xp, state, tuple(x[i, ...] for x in xs), data)
             ys.append(y)
         return state, self.xp.stack(ys)
-
-    def _compiled_part(
-        self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
-    ) -> tuple[Tree, Array]:
-        """Run the steps of a part in the library's own way, where it has one."""
-        return self._loop(step, state, xs, data)
 
     @property
     def device_name(self) -> str:

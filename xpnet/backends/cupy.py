@@ -14,6 +14,7 @@ from .base import (
     Backend,
     BackendUnavailableError,
     Namespace,
+    Parts,
     Step,
     Tree,
     bound,
@@ -133,11 +134,15 @@ class CuPy(Backend):
         with super().session(dtype), self.device:
             yield
 
-    def _compiled_part(
-        self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
-    ) -> tuple[Tree, Array]:
+    def _compiled(
+        self, step: Step, state: Tree, parts: Parts, data: Tree
+    ) -> tuple[Tree, list[Array]]:
         """Run the steps one after the other, each elementwise rule as one kernel."""
-        return self._loop(step, state, xs, data, self._fused)
+
+        def fused(xp: Namespace, *args: Any) -> tuple[Tree, Array]:
+            return step(self._fused, *args)
+
+        return self.scan(fused, state, parts, data, compile=False)
 
     @property
     def device_name(self) -> str:

@@ -12,9 +12,14 @@ __all__ = ["CuPyNamespace", "Fused"]
 
 
 class CuPyNamespace(Namespace):
-    """CuPy's namespace, in which an elementwise function is one kernel."""
+    """CuPy's namespace, in which an elementwise function of ours is one kernel.
 
-    def elementwise(self, function: Callable[..., Tree], *args: Any) -> Tree:
+    Others may do what no kernel can, and are called as they are.
+    """
+
+    def fused(self, function: Callable[..., Tree], *args: Any) -> Tree:
+        if not function.__module__.startswith("xpnet."):
+            return function(self, *args)
         arrays: list[Array] = []
         form = _form(args, arrays)
         return _fused(function, form)(self, arrays)

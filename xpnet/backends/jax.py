@@ -30,7 +30,7 @@ class JAX(Backend):
     mutable = False
     name = "jax"
     remedy = "Install it (pip install jax), or use backend='numpy'"
-    _compiled: ClassVar[weakref.WeakKeyDictionary[Step, dict[Any, Any]]] = (
+    _programs: ClassVar[weakref.WeakKeyDictionary[Step, dict[Any, Any]]] = (
         weakref.WeakKeyDictionary()
     )
 
@@ -113,12 +113,10 @@ class JAX(Backend):
         ):
             yield
 
-    def scan(
-        self, step: Step, state: Tree, parts: Parts, data: Tree, *, compile: bool = True
+    def _compiled(
+        self, step: Step, state: Tree, parts: Parts, data: Tree
     ) -> tuple[Tree, list[Array]]:
-        if not compile:
-            return super().scan(step, state, parts, data, compile=False)
-        programs = self._compiled.setdefault(step, {})
+        programs = self._programs.setdefault(step, {})
         if self.device not in programs:
             programs[self.device] = self._compile(step)
         return programs[self.device](state, tuple(parts), data)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import warnings
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,16 @@ import numpy as np
 from .base import Array, Backend, Parts, Step, Tree
 from .numpy_calls import NumPyMachine, namespace, new_bytes
 from .tape import Arena, Tape, UnsupportedError, leaves, rebuilt
+from .threads import limited
 
 _LARGE = 1 << 22
-"""A state of so many bytes is not copied out of the tapes: to record them anew takes less time
-than a step, and a copy would be the largest thing in memory."""
+"""A state of so many bytes is not copied out of a tape, whose buffers are handed out instead."""
 
+_FEW = 16
+"""So many steps of a shape are run call by call before it is recorded, which takes as long."""
 
 _WORK = 1 << 20
 """A thread of BLAS that has fewer multiplications to do costs more than it brings."""
-
-
-@functools.cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas")
 
 
 class NumPy(Backend):
@@ -42,12 +37,10 @@ class NumPy(Backend):
         self.device = "cpu"
         self.xp = namespace()
         self._machine = NumPyMachine(self.xp)
-        self._forget()
-
-    def _forget(self) -> None:
-        """Let all tapes and their buffers go."""
         self._tapes: dict[Any, Tape] = {}
-        self._arena = Arena(new_bytes)
+        self._seen: Counter[Any] = Counter()
+        self._refused: set[Step] = set()
+        self._arena, self._states = Arena(new_bytes), Arena(new_bytes)
 
     @classmethod
     def version(cls) -> str:
@@ -65,44 +58,61 @@ class NumPy(Backend):
         return np.asarray(value, dtype=dtype)
 
     def threads(self, work: int) -> contextlib.AbstractContextManager[Any]:
-        most = max((library["num_threads"] for library in _blas().info()), default=1)
-        wanted = max(1, work // _WORK)
-        return _blas().limit(limits=wanted) if wanted < most else contextlib.nullcontext()
+        return limited(max(1, work // _WORK))
 
     def to_host(self, array: Array) -> np.ndarray:
         return np.asarray(array)
 
-    def scan(
-        self, step: Step, state: Tree, parts: Parts, data: Tree, *, compile: bool = True
+    def _compiled(
+        self, step: Step, state: Tree, parts: Parts, data: Tree
     ) -> tuple[Tree, list[Array]]:
-        if not compile:
-            return super().scan(step, state, parts, data, compile=False)
         now, ys = state, []
         for xs in parts:
-            try:
-                tape = self._tape(step, now, xs, data)
-            except UnsupportedError as error:
-                told = f"The step is run call by call: {error}"
-                warnings.warn(told, RuntimeWarning, stacklevel=2)
-                return super().scan(step, state, parts, data, compile=False)
-            ys.append(tape.run(now, xs, data))
-            now = tape.state
+            tape = self._tape(step, now, xs, data)
+            if tape is None:
+                now, y = self._loop(step, now, xs, data)
+            else:
+                y = tape.run(now, xs, data)
+                now = tape.state
+            ys.append(y)
         return self._handed_out(now), ys
 
-    def _tape(self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree) -> Tape:
-        """Return the tape of a step for arrays of these shapes and types."""
+    def _tape(self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree) -> Tape | None:
+        """Return the tape for arrays of these shapes and types; None where there is none."""
+        if step in self._refused:
+            return None
         shapes = [(a.shape, a.dtype) for a in leaves((state, data))]
         key = (step, *shapes, *((x.shape[1:], x.dtype) for x in xs))
-        if key not in self._tapes:
+        if key in self._tapes:
+            return self._tapes[key]
+        self._seen[key] += len(xs[0])
+        # Call by call a large state would take more memory than from a tape.
+        if self._seen[key] < _FEW and _size(state) < _LARGE:
+            return None
+        try:
+            empties = self._arena.lease(), self._states.lease()
             first = tuple(x[0] for x in xs)
-            empty = self._arena.lease()
-            self._tapes[key] = Tape(self._machine, self.xp, empty, step, state, first, data)
-        return self._tapes[key]
+            tape = Tape(self._machine, self.xp, *empties, step, state, first, data)
+        except UnsupportedError as error:
+            self._refused.add(step)
+            told = f"{error}. The step is run call by call, which takes longer."
+            warnings.warn_explicit(told, RuntimeWarning, error.filename, error.lineno)
+            return None
+        self._tapes[key] = tape
+        return tape
 
     def _handed_out(self, state: Tree) -> Tree:
-        """Return a state of the tapes as one that stays as it is."""
-        arrays = leaves(state)
-        if sum(array.nbytes for array in arrays) < _LARGE:
-            return rebuilt(state, [array.copy() for array in arrays])
-        self._forget()  # the buffers themselves are handed out, and new ones made when needed
+        """Return a state that may lie in the tapes' buffers as one that stays as it is."""
+        if not self._tapes:
+            return state
+        if _size(state) < _LARGE:
+            return rebuilt(state, [array.copy() for array in leaves(state)])
+        self._states = Arena(new_bytes)
+        empty = self._states.lease
+        for tape in self._tapes.values():
+            tape.renew(empty())
         return state
+
+
+def _size(state: Tree) -> int:
+    return sum(array.nbytes for array in leaves(state))

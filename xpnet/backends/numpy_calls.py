@@ -45,9 +45,11 @@ class _Reduction:
     is_special: Callable[[np.ndarray, Any], bool]
     special: Callable[[np.ndarray, Any, np.ndarray], Instruction]
 
-    def __call__(self, x: np.ndarray, *, axis: Any = None, keepdims: bool = False) -> Any:
-        if not self.is_special(x, axis):
-            return self.ufunc.reduce(x, axis, None, None, keepdims)
+    def __call__(
+        self, x: np.ndarray, *, axis: Any = None, dtype: Any = None, keepdims: bool = False
+    ) -> Any:
+        if dtype is not None or not self.is_special(x, axis):
+            return self.ufunc.reduce(x, axis, dtype, None, keepdims)
         shape = list(x.shape)
         shape[axis] = 1
         out = np.empty(shape, dtype=x.dtype)
@@ -56,18 +58,24 @@ class _Reduction:
         return out if keepdims else out.reshape((*shape[:axis], *shape[x.ndim + axis + 1 :]))
 
     def into(
-        self, out: np.ndarray, x: np.ndarray, *, axis: Any = None, keepdims: bool = False
+        self,
+        out: np.ndarray,
+        x: np.ndarray,
+        *,
+        axis: Any = None,
+        dtype: Any = None,
+        keepdims: bool = False,
     ) -> Instruction:
         """Return the call that writes the result into `out`."""
-        if not self.is_special(x, axis):
-            return self.ufunc.reduce, (x, axis, None, out, keepdims)
+        if dtype is not None or not self.is_special(x, axis):
+            return self.ufunc.reduce, (x, axis, dtype, out, keepdims)
         shape = list(x.shape)
         shape[axis] = 1
         return self.special(x, axis, out.reshape(shape))
 
 
 def _has_other_sum(x: np.ndarray, axis: Any) -> bool:
-    if axis not in (-1, -2) or x.ndim < -axis:
+    if axis not in (-1, -2) or x.ndim < -axis or x.dtype.kind != "f":
         return False
     if axis == -1 and x.shape[-1] == 1:
         return True
@@ -132,8 +140,18 @@ def _astype_into(out: np.ndarray, x: np.ndarray, dtype: Any) -> Instruction:
     return np.copyto, (out, x, "unsafe")
 
 
+def _where_into(out: np.ndarray, condition: Any, a: Any, b: Any) -> Instruction:
+    return _choose, (out, condition, a, b)
+
+
+def _choose(out: np.ndarray, condition: Any, a: Any, b: Any) -> None:
+    np.copyto(out, b)
+    np.copyto(out, a, where=condition)
+
+
 _INTO: dict[str, Callable[..., Instruction]] = {
     "astype": _astype_into,
+    "where": _where_into,
     "matmul": _matmul_into,
     "take": _take_into,
 }
@@ -172,18 +190,18 @@ class NumPyMachine:
     def __init__(self, xp: Namespace) -> None:
         self.xp = xp
 
-    def instructions(
+    def instruction(
         self, name: str, args: tuple[Any, ...], options: dict[str, Any], out: np.ndarray
-    ) -> list[Instruction]:
+    ) -> Instruction:
         """Return what writes the result of a call into `out`."""
         function = getattr(self.xp, name)
         if isinstance(function, _Reduction):
-            return [function.into(out, *args, **options)]
+            return function.into(out, *args, **options)
         if is_elementwise(function):
-            return [_elementwise(function, args, out)]
+            return _elementwise(function, args, out)
         if name in _INTO:
-            return [_INTO[name](out, *args, **options)]
-        return [(_copy_result, (out, function, args, options))]
+            return _INTO[name](out, *args, **options)
+        return _copy_result, (out, function, args, options)
 
 
 def new_bytes(n: int) -> np.ndarray:

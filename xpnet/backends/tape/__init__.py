@@ -7,13 +7,14 @@ instructions of that, with the help of a library's `Machine`, and replays them.
 
 from .memory import Arena
 from .program import is_elementwise, leaves, rebuilt
-from .recorded import TapeError, UnsupportedError
+from .recorded import Recorded, TapeError, UnsupportedError
 from .replay import Instruction, Machine, Tape
 
 __all__ = [
     "Arena",
     "Instruction",
     "Machine",
+    "Recorded",
     "Tape",
     "TapeError",
     "UnsupportedError",

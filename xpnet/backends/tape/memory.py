@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base import Array
 from .program import Node, Program
-from .schedule import is_blockwise
+from .schedule import may_write_over_arguments
 
 __all__ = ["Arena", "Memory", "Scratch"]
 
@@ -61,7 +61,8 @@ class Scratch:
 
     def cut(self, shape: tuple[int, ...]) -> Array:
         """Return the array for a block of that shape."""
-        return _shaped(self.raw, shape, self.dtype)
+        n_bytes = math.prod(shape) * self.dtype.itemsize
+        return self.raw[:n_bytes].view(self.dtype).reshape(shape)
 
 
 class Memory:
@@ -109,19 +110,32 @@ class Memory:
         self._owners = self._find_owners()
         self._parts = self._find_parts()
         self._ends, self._readers = self._find_ends()
-        for node in (*program.state, *program.x):
+        for node in program.x:
             self._allocate(node)
         self._donated = self._donate()
         for index, run in enumerate(runs):
             self._place(index, run)
-        for node in program.nodes:
-            if node.is_view and not node.fixed:
-                self.arrays.setdefault(node, node.look(self.arrays[node.inputs[0]]))
         self.copies = [
             (old, new)
             for old, new in zip(program.state, program.outputs, strict=False)
             if new is not old and self._donated.get(new) is not old
         ]
+
+    def adopt(self, empty: Callable[[int], Array]) -> None:
+        """Take buffers for the state; all else keeps its own.
+
+        Parameters
+        ----------
+        empty : callable
+            ``empty(n)`` returns an array of n bytes.
+        """
+        for node in self._program.state:
+            self.arrays[node] = _shaped(empty(_n_bytes(node)), node.layout)
+        for new, old in self._donated.items():
+            self.arrays[new] = self.arrays[old]
+        for node in self._program.nodes:
+            if node.is_view and not node.fixed:
+                self.arrays[node] = node.look(self.arrays[node.inputs[0]])
 
     # What is known before anything is placed.
 
@@ -157,8 +171,6 @@ class Memory:
             for view, seen in self._owners.items():
                 if seen is owner:
                     layouts[view] = view.look(layouts[view.inputs[0]])
-                    if not np.may_share_memory(layouts[view], place):
-                        return False
         except ValueError:  # it would have to be copied
             return False
         return layouts[part].strides == place.strides
@@ -189,7 +201,7 @@ class Memory:
         if end[0] < time[0]:
             return True
         # The same call, or a block of calls, reads it: that must go element by element.
-        return is_blockwise(node, self._program) and all(
+        return may_write_over_arguments(node, self._program) and all(
             i is old for n in self._runs[int(time[0])] for i in n.inputs if self.owner(i) is old
         )
 
@@ -202,7 +214,6 @@ class Memory:
                 and new not in donated
                 and new not in self._parts
                 and new.name != "concat"  # its parts are written earlier
-                and (new.shape, new.dtype) == (old.shape, old.dtype)
                 and self._may_overwrite(new, old)
             ):
                 donated[new] = old
@@ -216,15 +227,20 @@ class Memory:
         scratch: dict[int, list[Array]] = defaultdict(list)
         for node in run:
             if node in local:
-                for i in dict.fromkeys(node.inputs):
-                    if i in local and self._ends[i] == self._order[node]:
-                        scratch[i.dtype.itemsize].append(self.arrays[i].raw)
-                size = node.dtype.itemsize
-                raw = scratch[size].pop() if scratch[size] else self._take(self._block * size)
+                ending = [
+                    i
+                    for i in dict.fromkeys(node.inputs)
+                    if i in local and self._ends[i] == self._order[node]
+                ]
+                over = may_write_over_arguments(node, self._program)
+                self._release(ending if over else [], scratch)
+                free = scratch[node.dtype.itemsize]
+                raw = free.pop() if free else self._take(_lines(self._block * node.dtype.itemsize))
                 self.arrays[node] = Scratch(raw, node.dtype)
                 self._raw[node] = raw
+                self._release([] if over else ending, scratch)
             elif node in self._donated:
-                self.arrays[node] = self.arrays[self._donated[node]]
+                continue
             elif node in self._parts:
                 whole, where = self._parts[node]
                 if whole not in self.arrays:
@@ -237,6 +253,11 @@ class Memory:
                 raw = self._raw.pop(owner)
                 if not any(raw is other for other in self._raw.values()):
                     self._free[raw.nbytes].append(raw)
+
+    def _release(self, nodes: list[Node], scratch: dict[int, list[Array]]) -> None:
+        """Let the scratch buffers of nodes be used again within the run."""
+        for node in nodes:
+            scratch[node.dtype.itemsize].append(self.arrays[node].raw)
 
     def _locals(self, run: list[Node]) -> set[Node]:
         """Return the nodes of a run of blocks that nothing outside of it needs."""
@@ -253,27 +274,37 @@ class Memory:
                 and i not in self._given
                 and i not in local
                 and (i.shape, i.dtype.itemsize) == (node.shape, node.dtype.itemsize)
-                and is_blockwise(node, self._program)
+                and i.layout.strides == node.layout.strides
+                and may_write_over_arguments(node, self._program)
                 and self._may_overwrite(node, i)
             ):
                 return i
         return None
 
     def _allocate(self, node: Node, over: Node | None = None) -> None:
-        n_bytes = node.size * node.dtype.itemsize
-        raw = self._take(n_bytes) if over is None else self._raw[over]
+        raw = self._take(_n_bytes(node)) if over is None else self._raw[over]
         self._raw[node] = raw
-        self.arrays[node] = _shaped(raw, node.shape, node.dtype)
+        self.arrays[node] = _shaped(raw, node.layout)
 
     def _take(self, n_bytes: int) -> Array:
         """Return a buffer of at least so many bytes."""
-        n_bytes = max(64, -(-n_bytes // 64) * 64)
         return self._free[n_bytes].pop() if self._free[n_bytes] else self._empty(n_bytes)
 
 
-def _shaped(raw: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    n_bytes = math.prod(shape) * dtype.itemsize
-    return raw[:n_bytes].view(dtype).reshape(shape)
+def _n_bytes(node: Node) -> int:
+    """Return the bytes of a node's buffer: whole lines of the cache."""
+    return _lines(node.size * node.dtype.itemsize)
+
+
+def _lines(n_bytes: int) -> int:
+    return max(64, -(-n_bytes // 64) * 64)
+
+
+def _shaped(raw: Array, layout: np.ndarray) -> Array:
+    """Return an array over bytes that lies as the layout does."""
+    axes = sorted(range(layout.ndim), key=lambda k: -layout.strides[k])
+    flat = raw[: layout.size * layout.itemsize].view(layout.dtype)
+    return flat.reshape([layout.shape[k] for k in axes]).transpose(np.argsort(axes).tolist())
 
 
 def concatenated(node: Node) -> list[tuple[Node, Any]]:

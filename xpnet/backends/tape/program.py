@@ -54,9 +54,14 @@ class Node:
     def __post_init__(self) -> None:
         self.shape, self.dtype = self.layout.shape, self.layout.dtype
         self.inputs = tuple(nodes_of((self.args, tuple(self.options.values()))))
-        self.is_view = self.name in VIEWS and np.may_share_memory(
-            self.layout, self.inputs[0].layout
-        )
+        self.is_view = self.name in VIEWS and self._can_look()
+
+    def _can_look(self) -> bool:
+        try:
+            self.look(self.inputs[0].layout)
+        except ValueError:  # its numbers would have to be copied
+            return False
+        return True
 
     @property
     def size(self) -> int:
@@ -64,14 +69,19 @@ class Node:
         return math.prod(self.shape)
 
     def look(self, array: Array, xp: Any = np) -> Array:
-        """Return the view of an array that this node is."""
+        """Return the view of an array that this node is; ValueError where there is none."""
         return look(self.name, array, self.args[1:], self.options, xp)
 
 
 def look(name: str, array: Array, args: tuple[Any, ...], options: dict[str, Any], xp: Any) -> Any:
+    """Return a view of an array; ValueError where there is none."""
     if name == "getitem":
         return array[args[0]]
-    return array.mT if name == "mT" else getattr(xp, name)(array, *args, **options)
+    if name == "mT":
+        return array.mT
+    if name == "reshape" and isinstance(array, np.ndarray):
+        return np.reshape(array, args[0], copy=False)
+    return getattr(xp, name)(array, *args, **options)
 
 
 def nodes_of(tree: Any) -> Iterator[Node]:

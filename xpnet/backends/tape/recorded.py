@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 from ..base import Namespace
 from .program import Node
 
-__all__ = ["Recorded", "TapeError", "UnsupportedError", "line"]
+__all__ = ["Recorded", "TapeError", "UnsupportedError"]
 
-_HERE = str(Path(__file__).parents[1])
+_HERE = f"{Path(__file__).parents[1]}{os.sep}"
+_PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
 _NUMPY_NAMES = {
     "absolute": "abs",
     "invert": "bitwise_invert",
@@ -28,21 +30,53 @@ class TapeError(TypeError):
     """A step read or wrote an array while it was recorded; the message names the line."""
 
 
-class UnsupportedError(AttributeError):
-    """A step called what cannot be recorded; the message names the call."""
+class UnsupportedError(Exception):
+    """A step called what cannot be recorded.
+
+    Parameters
+    ----------
+    what : str
+        The call.
+
+    Attributes
+    ----------
+    filename : str
+    lineno : int
+        Where it is called.
+    """
+
+    def __init__(self, what: str) -> None:
+        frame = _frame()
+        super().__init__(f"{what} cannot be recorded ({_told(frame)})")
+        self.filename, self.lineno = frame.filename, frame.lineno or 0
 
 
-def line() -> str:
-    """Return the line of the step that is being recorded."""
-    stack = traceback.extract_stack()
-    frame = next(f for f in reversed(stack) if not f.filename.startswith(_HERE))
+class _MissingError(UnsupportedError, AttributeError):
+    """An array has no such attribute; ``hasattr`` shall say so too."""
+
+
+def _told(frame: traceback.FrameSummary) -> str:
     return f"{frame.filename}:{frame.lineno}: {frame.line}"
+
+
+def _frame() -> traceback.FrameSummary:
+    """Return the line of the step that is being recorded: the user's, if any of it is."""
+    stack = traceback.extract_stack()
+    start = max(k for k, f in enumerate(stack) if f.name == "record" and _is_in(_HERE, f))
+    inner = [f for f in reversed(stack[start:]) if not _is_in(_HERE, f)]
+    users = (f for f in inner if not _is_in(_PACKAGE, f) and "site-packages" not in f.filename)
+    return next(users, inner[0] if inner else stack[-1])
+
+
+def _is_in(folder: str, frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(folder)
 
 
 class Recorder(Protocol):
     """What notes the calls."""
 
     model: Namespace
+    namespace: Any
 
     def call(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Recorded: ...
 
@@ -64,9 +98,14 @@ class Recorded:
 
     @property
     def T(self) -> Recorded:
-        if len(self._node.shape) != 2:
-            raise UnsupportedError(f"The array of shape {self.shape} has no T ({line()}).")
+        if self.ndim != 2:
+            raise UnsupportedError(f"T of an array of shape {self.shape}")
         return self.mT
+
+    @property
+    def namespace(self) -> Any:
+        """What the step is handed as `xp`."""
+        return self._recorder.namespace
 
     def __len__(self) -> int:
         return int(self._node.shape[0])
@@ -78,20 +117,23 @@ class Recorded:
         parts = key if isinstance(key, tuple) else (key,)
         for part in parts:
             if not (part is None or part is ... or isinstance(part, int | np.integer | slice)):
-                raise UnsupportedError(f"An index of {part!r} ({line()}): use xp.take.")
-        return self._recorder.call("getitem", (self, key), {})
+                raise UnsupportedError(f"An index of {part!r}, for which there is xp.take,")
+        if not any(part is ... for part in parts):
+            parts = (*parts, ...)  # a view, even of one element
+        return self._recorder.call("getitem", (self, parts), {})
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         name = _NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
-        if method != "__call__" or options or not hasattr(self._recorder.model, name):
-            raise UnsupportedError(f"numpy.{ufunc.__name__} ({line()}) is not of the standard.")
+        known = getattr(self._recorder.model, name, None) is ufunc
+        if method != "__call__" or options or not known:
+            raise UnsupportedError(f"{ufunc.__name__}, which is not xp's,")
         return self._recorder.call(name, inputs, {})
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> NoReturn:
-        raise UnsupportedError(f"numpy.{function.__name__} ({line()}): use xp instead of numpy.")
+        raise UnsupportedError(f"numpy.{function.__name__}, which is not xp's,")
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise UnsupportedError(f"An array's own {name!r} ({line()}) is not of the standard.")
+        raise _MissingError(f"An array's own {name!r}")
 
 
 def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
@@ -105,7 +147,8 @@ def _operator(name: str, swapped: bool = False) -> Callable[..., Any]:
 def _refused(what: str) -> Callable[..., NoReturn]:
     def refuse(self: Recorded, *args: Any, **options: Any) -> NoReturn:
         raise TapeError(
-            f"A step {what} an array of shape {self.shape} while it was recorded: {line()}\n"
+            f"A step {what} an array of shape {self.shape} while it was recorded:\n"
+            f"{_told(_frame())}\n"
             "Steps are pure functions, without branches on data. Use xp.where, or pass "
             "compile=False."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,11 @@ import numpy as np
 from ..base import Array, Namespace, Step, Tree
 from .layouts import blank, layout_of
 from .program import Node, Program, leaves, nodes_of, rebuilt
-from .recorded import Recorded
+from .recorded import Recorded, UnsupportedError
 
 __all__ = ["record"]
 
-_CREATION = {"arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros"}
+_CREATION = {"arange", "empty", "eye", "full", "linspace", "ones", "zeros"}
 _QUESTIONS = {"can_cast", "finfo", "iinfo", "isdtype", "result_type"}
 
 
@@ -31,26 +30,51 @@ class _Recorder:
 
     def given(self, array: Array, *, fixed: bool, value: Array = None) -> Recorded:
         """Return an array that the step is given, or a constant."""
-        layout = blank(array.shape, np.dtype(str(array.dtype)))
+        strides = array.strides if fixed and isinstance(array, np.ndarray) else None
+        layout = blank(array.shape, np.dtype(str(array.dtype)), strides)
         node = Node("given", (), {}, fixed, layout, value)
         self.nodes.append(node)
         return Recorded(self, node)
 
     def call(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Recorded:
         """Note a call, once where an equal one has been noted."""
-        if name == "sum" and options.get("axis") == -1 and args[0].shape[-1:] == (1,):
-            # Of one element: itself, seen in another shape.
-            shape = args[0].shape if options.get("keepdims") else args[0].shape[:-1]
-            name, args, options = "reshape", (args[0], shape), {}
         args = self._lower(args)
         options = dict(zip(options, self._lower(tuple(options.values())), strict=True))
         key = (name, _token(args), _token(tuple(options.items())))
         if key not in self._known:
             fixed = all(node.fixed for node in nodes_of((args, tuple(options.values()))))
-            node = Node(name, args, options, fixed, layout_of(self.model, name, args, options))
+            node = Node(name, args, options, fixed, self._layout(name, args, options))
             self.nodes.append(node)
             self._known[key] = node
         return Recorded(self, self._known[key])
+
+    def _layout(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> np.ndarray:
+        try:
+            return layout_of(self.model, name, args, options)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # Where the call itself is wrong, the run call by call tells so.
+            raise UnsupportedError(f"xp.{name} ({error})") from error
+
+    def sum(self, x: Recorded, **options: Any) -> Recorded:
+        """Note a sum; that of one number is the number, seen in another shape."""
+        if options.get("axis") != -1 or x.shape[-1:] != (1,) or x.dtype.kind != "f":
+            return self.call("sum", (x,), options)
+        shape = x.shape if options.get("keepdims") else x.shape[:-1]
+        return self.call("reshape", (x, shape), {})
+
+    def asarray(self, value: Any, dtype: Any = None, **options: Any) -> Recorded:
+        """Note a constant, or a cast."""
+        if not isinstance(value, Recorded):
+            return self.create("asarray", (value,), {"dtype": dtype} | options)
+        return value if dtype is None else self.astype(value, dtype)
+
+    def astype(self, x: Recorded, dtype: Any, **options: Any) -> Recorded:
+        """Note a cast, where it is one."""
+        return x if x.dtype == dtype else self.call("astype", (x, np.dtype(dtype)), {})
+
+    def reshape(self, x: Recorded, shape: Any, **options: Any) -> Recorded:
+        """Note another shape; whether it is a copy makes no difference to a pure function."""
+        return self.call("reshape", (x, shape), {})
 
     def create(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Recorded:
         """Note a constant."""
@@ -59,6 +83,13 @@ class _Recorder:
             value = getattr(self.xp, name)(*args, **options)
             self._known[key] = self.given(value, fixed=True, value=value)._node
         return Recorded(self, self._known[key])
+
+    def create_like(
+        self, name: str, x: Recorded, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Recorded:
+        """Note a constant that lies as another array does."""
+        value = getattr(self.model, name)(x._node.layout, *args, **options)
+        return self.given(value, fixed=True, value=self.xp.asarray(value))
 
     def _lower(self, tree: Any) -> Any:
         """Return arguments with nodes in place of arrays."""
@@ -77,9 +108,6 @@ class _RecordingNamespace:
     def __init__(self, recorder: _Recorder) -> None:
         self._recorder = recorder
 
-    def elementwise(self, function: Callable[..., Tree], *args: Any) -> Tree:
-        return function(self, *args)
-
     def __getattr__(self, name: str) -> Any:
         recorder = self._recorder
         function = getattr(recorder.xp, name)
@@ -87,16 +115,12 @@ class _RecordingNamespace:
             return function
         if name in _QUESTIONS:
             return lambda *args: function(*(getattr(a, "dtype", a) for a in args))
+        if name in ("asarray", "astype", "reshape", "sum"):
+            return getattr(recorder, name)
         if name in _CREATION:
             return lambda *args, **options: recorder.create(name, args, options)
         if name.endswith("_like"):
-            return lambda x, *args, **options: recorder.create(
-                name.removesuffix("_like"), (x.shape, *args), {"dtype": x.dtype} | options
-            )
-        if name == "astype":
-            return lambda x, dtype, **_: (
-                x if x.dtype == dtype else recorder.call(name, (x, np.dtype(dtype)), {})
-            )
+            return lambda x, *args, **options: recorder.create_like(name, x, args, options)
         if name == "matrix_transpose":
             return lambda x: x.mT
         return lambda *args, **options: recorder.call(name, args, options)
@@ -108,6 +132,8 @@ def _token(value: Any) -> Any:
         return id(value)
     if isinstance(value, tuple | list):
         return tuple(map(_token, value))
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.str, value.tobytes()
     return type(value), repr(value)
 
 
@@ -143,6 +169,12 @@ def record(
     arguments = given(state, fixed=False), given(x, fixed=False), given(data, fixed=True)
     new, y = step(recorder.namespace, *arguments)
     outputs = [recorder._lower(array) for array in (*leaves(new), y)]
+    for old, node in zip(leaves(state), outputs, strict=False):
+        if (tuple(old.shape), str(old.dtype)) != (node.shape, str(node.dtype)):
+            told = (
+                f"A state of {old.dtype} {tuple(old.shape)} that becomes {node.dtype} {node.shape}"
+            )
+            raise UnsupportedError(told)
     calls: dict[str, Any] = {n.name: getattr(xp, n.name, None) for n in recorder.nodes}
     calls |= {"getitem": operator.getitem, "mT": lambda array: array.mT}
     given_state, given_x, given_data = (

@@ -6,6 +6,7 @@ is the same at every step was computed before the first.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -33,9 +34,9 @@ class Machine(Protocol):
     xp: Namespace
     block: int
 
-    def instructions(
+    def instruction(
         self, name: str, args: tuple[Any, ...], options: dict[str, Any], out: Array
-    ) -> list[Instruction]:
+    ) -> Instruction:
         """Return what writes the result of a call into `out`."""
 
     def copy(self, out: Array, value: Array) -> None:
@@ -50,8 +51,8 @@ class Tape:
     machine : Machine
     model : Namespace
         NumPy's, which tells shapes and types.
-    empty : callable
-        ``empty(n)`` returns a buffer of n bytes, see `Arena`.
+    empty, empty_state : callable
+        ``empty(n)`` returns a buffer of n bytes, see `Arena`; that for the state another one.
     step : Step
     state, x, data : trees
         Arguments of the shapes and types that the tape is for.
@@ -67,6 +68,7 @@ class Tape:
         machine: Machine,
         model: Namespace,
         empty: Callable[[int], Array],
+        empty_state: Callable[[int], Array],
         step: Step,
         state: Tree,
         x: Tree,
@@ -74,6 +76,7 @@ class Tape:
     ) -> None:
         self._machine = machine
         self._program = record(step, state, x, data, xp=machine.xp, model=model)
+        self._form = rebuilt(state, itertools.repeat(0))
         self._runs = schedule(self._program, machine.block)
         self._memory = Memory(self._program, self._runs, empty, machine.block)
         self._inputs = [self._memory.arrays[node] for node in self._program.x]
@@ -82,7 +85,14 @@ class Tape:
         self._last: list[Instruction] = []
         self._result: Array = None
         self.instructions: list[Instruction] = []
-        self.state = rebuilt(state, (self._memory.arrays[node] for node in self._program.state))
+        self.renew(empty_state)
+
+    def renew(self, empty: Callable[[int], Array]) -> None:
+        """Take other buffers for the state: somebody else owns those of before."""
+        self._memory.adopt(empty)
+        arrays = self._memory.arrays
+        self.state = rebuilt(self._form, (arrays[node] for node in self._program.state))
+        self.instructions = []
 
     def run(self, state: Tree, xs: tuple[Array, ...], data: Tree) -> Array:
         """Run the step for each row of `xs`, and return the results.
@@ -110,7 +120,6 @@ class Tape:
         """Make the instructions, once for the same data."""
         if self.instructions and all(a is b for a, b in zip(self._data, data, strict=True)):
             return
-        self._data = data
         self._fixed = dict(zip(self._program.data, data, strict=True))
         calls = self._program.calls
         for node in self._program.nodes:
@@ -122,6 +131,7 @@ class Tape:
         self.instructions = [i for run in self._runs for i in self._lowered(run)]
         self._last = list(self._copies())
         self._result = self._array(self._program.outputs[-1])
+        self._data = data
 
     def _array(self, node: Node) -> Any:
         return self._fixed[node] if node.fixed else self._memory.arrays[node]
@@ -158,7 +168,7 @@ class Tape:
                     yield self._machine.copy, (out[where], array(part))
             return
         args, options = self._arguments(node, array)
-        yield from self._machine.instructions(node.name, args, options, out)
+        yield self._machine.instruction(node.name, args, options, out)
 
     def _copies(self) -> Iterator[Instruction]:
         """Yield what copies new state over old: by a detour where the new state is old one too."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from .program import Node, Program, is_elementwise
 
-__all__ = ["is_blockwise", "schedule"]
+__all__ = ["is_blockwise", "may_write_over_arguments", "schedule"]
 
 
 def is_blockwise(node: Node, program: Program) -> bool:
     """Return whether a block of the result needs only that block of the arguments."""
     return node.name in ("astype", "where") or is_elementwise(program.calls[node.name])
+
+
+def may_write_over_arguments(node: Node, program: Program) -> bool:
+    """Return whether each element is written when those that it is made of have been read."""
+    return node.name != "where" and is_blockwise(node, program)
 
 
 def schedule(program: Program, block: int) -> list[list[Node]]:
