@@ -228,3 +228,10 @@ def test_repr():
         "Network([Dense(n_features_in=2, n_outputs=1, weight_init=Normal(std=0.01), "
         "bias_init=Zeros(), bias=True), ReLU()])"
     )
+
+
+def test_plain_numpy_is_a_namespace_too():
+    network = Network([Dense(2, 3), ReLU(), Dense(3, 1)])
+    params, x = network.initialize(0), np.ones((4, 2))
+    expected = np.maximum(x @ params[:6].reshape(2, 3) + params[6:9], 0.0) @ params[9:12, None]
+    np.testing.assert_allclose(network.forward(np, params, x), expected + params[12])

@@ -9,6 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from steps import Case, cases, stacked
@@ -25,6 +26,7 @@ from xpnet import (
     SoftmaxCrossEntropy,
     Trainer,
     backends,
+    functions,
     parity,
 )
 from xpnet.backends import numpy as numpy_backend
@@ -353,31 +355,38 @@ def test_other_data_of_the_same_shape_is_other_data():
         np.testing.assert_allclose(ys, 3 * np.exp(value))
 
 
-def adam_step(n, batch):
-    network = Network([Dense(n, n), ReLU(), Dense(n, n), ReLU(), Dense(n, 2)])
-    problem = Problem(network, SoftmaxCrossEntropy(), Adam(), Penalty(l1=0.1, l2=0.1), 1.0)
-    params = np.zeros(network.n_params, dtype=np.float32)
-    floats = np.float32
-    data = Data(
-        np.ones((batch, n), dtype=floats),
-        np.zeros(batch, dtype=np.int32),
-        None,
-        mask(network.layers).astype(floats),
-        None,
-        constant_coefficients(problem).astype(floats),
-    )
-    xs = np.zeros((2, batch), dtype=np.int64), coefficient_table(problem, 0, 2, 0).astype(floats)
-    return make_step(problem), (params, (params, params)), [xs], data
-
-
-def test_adam_takes_four_times_the_parameters_and_little_else(monkeypatch):
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ((SGD(), Penalty(), None), 2),
+        ((Adam(), Penalty(), None), 4),
+        ((Adam(), Penalty(0.1, 0.1), 1.0), 6),
+    ],
+)
+def test_parameters_moments_and_gradient_are_all_that_is_large(options, most, monkeypatch):
+    """Clipping needs the whole gradient twice: divided, and its squares."""
+    monkeypatch.setattr(NumPyMachine, "block", 1000)
     made = []
     monkeypatch.setattr(numpy_backend, "new_bytes", lambda n: made.append(n) or new_bytes(n))
-    step, state, parts, data = adam_step(200, 8)
-    backends.get("numpy").scan(step, state, parts, data)
-    parameters, a_batch = state[0].nbytes, 8 * 200 * 4
-    # Clipping and penalty are there too, each of which would make arrays of its own.
-    assert sum(made) <= 5 * parameters + 12 * a_batch + 12 * 4 * NumPyMachine.block
+    network = Network([Dense(100, 100), ReLU(), Dense(100, 100), ReLU(), Dense(100, 2)])
+    problem = Problem(network, SoftmaxCrossEntropy(), *options)
+    params = np.zeros(network.n_params, dtype=np.float32)
+    constants = constant_coefficients(problem)
+    data = Data(
+        x=np.ones((8, 100), dtype=np.float32),
+        t=np.zeros(8, dtype=np.int32),
+        weights=None,
+        mask=mask(network.layers).astype(np.float32) if problem.penalty else None,
+        seed=None,
+        constants=None if constants is None else constants.astype(np.float32),
+    )
+    rows, table = np.zeros((2, 8), dtype=np.int64), coefficient_table(problem, 0, 2, 0)
+    state = params, tuple(params for _ in problem.optimizer.state_names)
+    parts = [(rows, table.astype(np.float32))]
+    backends.get("numpy").scan(make_step(problem), state, parts, data)
+    assert sum(n >= params.nbytes for n in made) == most
+    a_batch = 8 * 100 * 4
+    assert sum(n for n in made if n < params.nbytes) <= 8 * 4000 + 12 * a_batch
 
 
 def test_nothing_is_computed_twice_or_in_vain():
@@ -569,3 +578,112 @@ def test_another_machine_may_replay_a_tape(kind):
     same(tape.run(carry, xs, data), expected[1])
     assert machine.made == made, "nothing is allocated by a replay"
     assert machine.products == 2 * len(xs[0]) * 5
+
+
+# What a fresh pair of eyes found.
+
+
+@pytest.mark.parametrize("n", [2, 8, 64, 256, 1024])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_reshape_that_must_copy_does_so_at_each_step(n, dtype):
+    def step(xp, state, x, data):
+        return state, xp.reshape(xp.exp(x[0]).mT, (-1,))
+
+    x = np.random.RandomState(0).randn(2, n, n).astype(dtype)
+    same(*both(step, (np.zeros(1),), [(x,)], ()))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda xp, x: x[0, 0] * x,
+        lambda xp, x: x + x[:0, 0].shape[0] + xp.sum(x[:, :0]),
+        lambda xp, x: xp.astype(xp.sum(x > 0.5, axis=-1), x.dtype)[:, None] * x,
+        lambda xp, x: xp.astype(xp.sum(x[:, :1] > 0.5, axis=-1, keepdims=True), x.dtype) * x,
+        lambda xp, x: x * xp.astype(xp.sum(xp.astype(x * 100, xp.uint8), axis=0), x.dtype),
+        lambda xp, x: xp.sum(x, axis=-1, dtype=xp.float64, keepdims=True) * x,
+        lambda xp, x: xp.asarray(np.array([0.123456789012])) * x - x * np.array([0.123456789999]),
+        lambda xp, x: x * xp.asarray(np.arange(4) / 3) + x * xp.asarray(np.arange(4) / 3 + 1e-12),
+        lambda xp, x: xp.asarray(x) * 2.0,
+        lambda xp, x: functions.sigmoid(x),
+        lambda xp, x: xp.matmul(x, xp.matmul(xp.tanh(x.mT), x) / 100.0),
+        lambda xp, x: xp.where(x > 0.0, xp.exp(x), 0.5),
+        lambda xp, x: x if hasattr(x, "mean") and not hasattr(x, "shape") else 2.0 * x,
+    ],
+)
+def test_layers_of_ones_own(function):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        same(trained(function, compile=True), trained(function, compile=False))
+
+
+def test_a_foreign_function_is_not_taken_for_its_namesake():
+    with pytest.warns(RuntimeWarning, match="log1p, which is not xp's"):
+        found = trained(lambda xp, x: scipy.special.log1p(xp.abs(x)), compile=True)
+    same(found, trained(lambda xp, x: scipy.special.log1p(xp.abs(x)), compile=False))
+
+
+def test_a_state_that_changes_its_type_is_told():
+    def step(xp, state, x, data):
+        return (state[0] * np.float64(0.9),), x[0]
+
+    arguments = (np.ones(2, np.float32),), [(np.ones((3, 1)),)], ()
+    with pytest.warns(RuntimeWarning, match="becomes float64"):
+        taped = backends.get("numpy").scan(step, *arguments)
+    same(taped, backends.get("numpy").scan(step, *arguments, compile=False))
+
+
+def test_a_refusal_is_told_once_and_at_its_line():
+    def forward(xp, x):
+        return x.cumsum(axis=-1)
+
+    network = Network([Dense(3, 4), Own(forward), Dense(4, 1)])
+    trainer = Trainer(network, "squared_error", random_state=0)
+    x = np.random.RandomState(0).randn(10, 3)
+    with pytest.warns(RuntimeWarning) as warned:
+        trainer.fit(x, x[:, 0], epochs=5, batch_size=4)
+    assert [(w.filename, w.lineno) for w in warned] == [(__file__, line_of(forward))]
+
+
+def test_an_activation_of_ones_own_may_be_noisy():
+    seen = []
+
+    class Noisy(ReLU):
+        noisy = True
+
+        def forward(self, xp, parameters, x, noise):
+            seen.append(noise is not None)
+            return super().forward(xp, parameters, x, noise)
+
+    trainer = Trainer(Network([Dense(3, 4), Noisy(), Dense(4, 1)]), "squared_error", random_state=0)
+    trainer.fit(np.ones((4, 3)), np.ones(4), epochs=1)
+    assert seen == [True]
+
+
+def test_few_steps_are_run_call_by_call(monkeypatch):
+    monkeypatch.undo()
+    made = []
+    monkeypatch.setattr(numpy_backend, "Tape", lambda *args: made.append(1) or Tape(*args))
+    x, t = np.random.RandomState(0).randn(12, 3), np.arange(12.0)
+
+    def fit(epochs, batch_size):
+        made.clear()
+        trainer = Trainer(Network([Dense(3, 1)]), "squared_error", random_state=0)
+        trainer.fit(x, t, epochs=epochs, batch_size=batch_size)
+        return len(made)
+
+    assert fit(epochs=1, batch_size=3) == 0
+    assert fit(epochs=5, batch_size=3) == 1
+    assert fit(epochs=16, batch_size=None) == 1
+
+
+def test_a_rate_that_is_changed_in_a_fit_counts_from_the_next_epoch():
+    class Change(Callback):
+        def on_epoch_end(self, fit):
+            fit.run.place.problem.optimizer.learning_rate = 0.0
+
+    trainer = Trainer(Network([Dense(3, 1)]), "squared_error", SGD(0.1), random_state=0)
+    x = np.random.RandomState(0).randn(12, 3)
+    losses = trainer.fit(x, x[:, 0], epochs=4, batch_size=4, callbacks=[Change()]).losses
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(losses[2:], losses[1], rtol=1e-12)

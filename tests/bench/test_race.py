@@ -49,7 +49,8 @@ def test_rounds_and_their_numbers(result):
     for entry in result.finished.values():
         assert len(entry.seconds) == 2
         assert min(entry.seconds) > 0
-        assert set(entry.first) == {"import", "first_fit", "seconds", "peak", "loss"}
+        assert all(a > b for a, b in zip(entry.wholes, entry.seconds, strict=True))
+        assert set(entry.first) == {"import", "first_fit", "seconds", "whole", "peak", "loss"}
         assert entry.first["peak"] is None or entry.first["peak"] > 1e6
     assert result.entries["b"].losses == 3 * [small("breast-cancer").loss(_params())]
     assert result.entries["floor"].losses == []
@@ -89,7 +90,7 @@ def test_who_differs_is_wrong(result):
 
 def test_the_bound_is_a_part_of_the_fall():
     def entry(*losses):
-        return Entry(contestant("any"), [1.0], list(losses))
+        return Entry(contestant("any"), [1.0], [2.0], list(losses))
 
     entries = {"xpnet a": entry(0.2), "b": entry(0.2, 0.2), "c": entry(0.2)}
     result = Result(WORKLOADS["deep"], "data", 1, 1, 1.2, entries)
@@ -112,7 +113,14 @@ def test_rounds_take_turns(monkeypatch):
 
         def answer(self):
             order.append(self.name)
-            return {"import": 0, "first_fit": 0, "seconds": 1, "loss": 0.0, "peak": None}
+            return {
+                "import": 0,
+                "first_fit": 0,
+                "seconds": 1,
+                "whole": 2,
+                "loss": 0.0,
+                "peak": None,
+            }
 
         round = answer
 

@@ -23,7 +23,9 @@ class Entry:
     ----------
     contestant : Contestant
     seconds : list of float
-        Of each round.
+        Of each round's epochs but the first.
+    wholes : list of float
+        Of each round's whole call.
     losses : list of float
         At the end of each round, the one to warm up included; none of the floor.
     first : dict
@@ -34,6 +36,7 @@ class Entry:
 
     contestant: Contestant
     seconds: list[float] = field(default_factory=list)
+    wholes: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     first: dict[str, Any] = field(default_factory=dict)
     failure: str | None = None
@@ -42,6 +45,7 @@ class Entry:
         """Keep an answer of its process; the first one is not timed."""
         if warm:
             self.seconds.append(told["seconds"])
+            self.wholes.append(told["whole"])
         else:
             self.first = told
         if told["loss"] is not None:
@@ -108,6 +112,11 @@ class Result:
         """Return the ratios of two contestants' seconds, round by round."""
         pair = self.entries[slow].seconds, self.entries[fast].seconds
         return [a / b for a, b in zip(*pair, strict=True)]
+
+    def whole_ratio(self, slow: str, fast: str) -> float:
+        """Return the median ratio of two contestants' whole calls, round by round."""
+        pair = self.entries[slow].wholes, self.entries[fast].wholes
+        return statistics.median(a / b for a, b in zip(*pair, strict=True))
 
     def ratio(self, slow: str, fast: str) -> float:
         """Return the median of those ratios."""

@@ -14,14 +14,15 @@ same batches: parameters and orders come from one `RandomState`, drawn as scikit
 them. Each runs in a process of its own with its number of threads set beforehand, and is kept on
 that many cores; they take turns, round by round, and who waits does not spin. A round trains
 from the start; its first epoch is not timed (recording, compilation), the others are, their
-losses kept in the library's own way. Ratios are formed within each round, and the median of the
-rounds is reported, with the smallest and the largest behind it. The floor is what no
-implementation can leave out: the rows' `take`, the step's matrix products and one pass over
-parameters and optimizer state, in NumPy into buffers that are reused; a library with a faster
-BLAS may come below it. Before any speed counts, the loss of all samples after the last step is
-computed by one formula in float64 for all contestants; who differs is marked WRONG. The import
-is the library's, after NumPy's; the first fit is the time from the first call to the end of the
-first epoch; the peak is what the process held at most by the end of that round, data included."""
+losses kept in the library's own way; a target of whole fits takes all of the call. Ratios are
+formed within each round, and the median of the rounds is reported, with the smallest and the
+largest behind it. The floor is what no implementation can leave out: the rows' `take`, the
+step's matrix products and one pass over parameters and optimizer state, in NumPy into buffers
+that are reused; a library with a faster BLAS may come below it. Before any speed counts, the
+loss of all samples after the last step is computed by one formula in float64 for all
+contestants; who differs is marked WRONG. The import is the library's, after NumPy's; the first
+fit is the time from the first call to the end of the first epoch; the peak is what the process
+held at most by the end of that round, data included."""
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -95,7 +96,7 @@ def measured(result: Result, target: Target) -> float | None:
     slow, fast = result.best(target.slow), result.best(target.fast)
     if slow is None or fast is None:
         return None
-    return result.ratio(slow, fast)
+    return (result.whole_ratio if target.whole else result.ratio)(slow, fast)
 
 
 def verdicts(result: Result) -> str:

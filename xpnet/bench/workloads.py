@@ -145,7 +145,10 @@ _DATA: dict[str, Callable[[str | None], tuple[np.ndarray, np.ndarray, str]]] = {
 }
 
 _OURS = "xpnet numpy"
-_FOR_ALL = (at_most("xpnet MLPClassifier", _OURS, 1.10), at_most("xpnet jax", "JAX scan", 1.10))
+_FOR_ALL = (
+    at_most("xpnet MLPClassifier", _OURS, 1.10, whole=True),
+    at_most("xpnet jax", "JAX scan", 1.10),
+)
 
 WORKLOADS = {
     w.name: w

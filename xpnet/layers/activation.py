@@ -14,7 +14,7 @@ from .base import Layer
 
 
 class Activation(Layer):
-    """Base class: without parameters, element by element."""
+    """Base class: without parameters, element by element (a subclass that is not says so)."""
 
     elementwise = True
 

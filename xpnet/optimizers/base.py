@@ -18,8 +18,8 @@ class Optimizer(ABC):
     """Base class of the optimizers.
 
     A subclass says in `rule` what happens to an element, and in `coefficients` which numbers
-    that takes at step t. The numbers are computed on the host in float64, for a whole epoch at
-    a time, and rounded once to the parameters' type: ``beta**t`` in float32 is off by 1e-5.
+    that takes at step t. The numbers are computed on the host in float64, for many steps at a
+    time, and rounded once to the parameters' type: ``beta**t`` in float32 is off by 1e-5.
 
     Parameters
     ----------
