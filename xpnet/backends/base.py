@@ -173,24 +173,26 @@ class Backend(ABC):
         ys : list of arrays of shape (steps, ...)
             The results of each part's steps, on the device: nothing is read back here.
         """
-        if compile:
-            return self._compiled(step, state, parts, data)
+        return (self._compiled if compile else self._eager)(step, state, parts, data)
+
+    def _compiled(
+        self, step: Step, state: Tree, parts: Parts, data: Tree
+    ) -> tuple[Tree, list[Array]]:
+        """Run the steps in the library's own way, where it has one."""
+        return self._eager(step, state, parts, data)
+
+    def _eager(self, step: Step, state: Tree, parts: Parts, data: Tree) -> tuple[Tree, list[Array]]:
+        """Run the steps call by call: the reference."""
         ys = []
         for xs in parts:
             state, y = self._loop(step, state, xs, data)
             ys.append(y)
         return state, ys
 
-    def _compiled(
-        self, step: Step, state: Tree, parts: Parts, data: Tree
-    ) -> tuple[Tree, list[Array]]:
-        """Run the steps in the library's own way, where it has one."""
-        return self.scan(step, state, parts, data, compile=False)
-
     def _loop(
         self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
     ) -> tuple[Tree, Array]:
-        """Run the steps of a part one call after the other: the reference."""
+        """Run the steps of a part one after the other."""
         ys = []
         for i in range(xs[0].shape[0]):
             state, y = step(self.xp, state, tuple(x[i, ...] for x in xs), data)

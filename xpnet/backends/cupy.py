@@ -142,7 +142,7 @@ class CuPy(Backend):
         def fused(xp: Namespace, *args: Any) -> tuple[Tree, Array]:
             return step(self._fused, *args)
 
-        return self.scan(fused, state, parts, data, compile=False)
+        return self._eager(fused, state, parts, data)
 
     @property
     def device_name(self) -> str:

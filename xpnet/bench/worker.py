@@ -56,8 +56,12 @@ def run_round(task: Task, fit: Fit, began: float | None = None) -> dict[str, Any
     whole = time.perf_counter() - called
     if len(ends) != task.epochs:
         raise RuntimeError(f"{len(ends)} epochs were run, {task.epochs} were asked for")
-    told = {"first_fit": ends[0] - began, "seconds": ends[-1] - ends[0], "whole": whole}
-    told["peak"] = peak()
+    told: dict[str, Any] = {
+        "first_fit": ends[0] - began,
+        "seconds": ends[-1] - ends[0],
+        "whole": whole,
+        "peak": peak(),
+    }
     return told | {"loss": None if params is None else task.loss(params)}
 
 
