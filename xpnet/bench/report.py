@@ -160,7 +160,9 @@ def page(
     """
     parts = [
         "# Benchmarks",
-        "Written by `scripts/benchmark --write`; not to be edited.",
+        "Written by `scripts/benchmark --write`; not to be edited. What was decided by these "
+        "figures, and why some targets are out of reach: "
+        "[design.md](design.md#speed-and-memory).",
         table([["machine", ""], *([name, text] for name, text in machine.items())]),
         "## How it is measured",
         f"{_METHOD} Here: {rounds} rounds.",

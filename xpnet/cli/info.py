@@ -9,7 +9,10 @@ import platform
 
 from .. import __version__, backends
 
-_CORE = ("numpy", "array-api-compat", "scikit-learn", "tqdm", "safetensors", "lazy-loader")
+_CORE = (
+    *("numpy", "array-api-compat", "scikit-learn", "scipy", "tqdm", "safetensors"),
+    *("lazy-loader", "threadpoolctl"),
+)
 _EXTRAS = {
     "matplotlib": "for pictures: pip install 'xpnet[plots]'",
     "pytest": "for the tests: pip install 'xpnet[test]'",

@@ -1,8 +1,9 @@
 """A step recorded once and replayed over buffers that stay: bit for bit what it does call by call.
 
 `recorder` writes down what a step calls, a `program`. `schedule` says in which order the calls
-run, and which go through their arrays block by block; `memory` where each writes. A `Tape` makes
-instructions of that, with the help of a library's `Machine`, and replays them.
+run, and which go through their arrays block by block, `lifetimes` how long each result is needed,
+`memory` where it is written. A `Tape` makes instructions of that, with the help of a library's
+`Machine`, and replays them.
 """
 
 from .memory import Arena

@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..base import Array
+from .lifetimes import Lifetimes
 from .program import Node, Program
 from .schedule import may_write_over_arguments
 
 __all__ = ["Arena", "Memory", "Scratch"]
-
-_Time = tuple[float, float]
-_NEVER: _Time = (-1, 0)
-_END: _Time = (math.inf, 0)
 
 
 class Arena:
@@ -99,27 +96,26 @@ class Memory:
         block: int,
     ) -> None:
         self.arrays: dict[Node, Any] = {}
-        self.written: set[tuple[Node, int]] = set()
-        self._program, self._runs, self._empty, self._block = program, runs, empty, block
+        self._program, self._empty, self._block = program, empty, block
+        self._lives = Lifetimes(program, runs)
+        self._given = {*program.state, *program.x}
         self._free: dict[int, list[Array]] = defaultdict(list)
         self._raw: dict[Node, Array] = {}
-        self._given = {*program.state, *program.x}
-        self._order: dict[Node, _Time] = {
-            node: (i, k) for i, run in enumerate(runs) for k, node in enumerate(run)
-        }
-        self._owners = self._find_owners()
-        self._parts = self._find_parts()
-        self._ends, self._readers = self._find_ends()
         for node in program.x:
             self._allocate(node)
-        self._donated = self._donate()
         for index, run in enumerate(runs):
             self._place(index, run)
+        self.written = self._lives.written
+        donated = self._lives.donated
         self.copies = [
             (old, new)
             for old, new in zip(program.state, program.outputs, strict=False)
-            if new is not old and self._donated.get(new) is not old
+            if new is not old and donated.get(new) is not old
         ]
+
+    def is_state(self, node: Node) -> bool:
+        """Return whether a node's numbers lie in the buffers of the state."""
+        return self._lives.owner(node) in self._program.state
 
     def adopt(self, empty: Callable[[int], Array]) -> None:
         """Take buffers for the state; all else keeps its own.
@@ -131,95 +127,11 @@ class Memory:
         """
         for node in self._program.state:
             self.arrays[node] = _shaped(empty(_n_bytes(node)), node.layout)
-        for new, old in self._donated.items():
+        for new, old in self._lives.donated.items():
             self.arrays[new] = self.arrays[old]
         for node in self._program.nodes:
             if node.is_view and not node.fixed:
                 self.arrays[node] = node.look(self.arrays[node.inputs[0]])
-
-    # What is known before anything is placed.
-
-    def _find_owners(self) -> dict[Node, Node]:
-        """Return for each view whose numbers it looks at."""
-        owners: dict[Node, Node] = {}
-        for node in self._program.nodes:
-            if node.is_view:
-                owners[node] = owners.get(node.inputs[0], node.inputs[0])
-        return owners
-
-    def _find_parts(self) -> dict[Node, tuple[Node, Any]]:
-        """Return in which part of which concatenation nodes can be written."""
-        parts: dict[Node, tuple[Node, Any]] = {}
-        for node in self._program.nodes:
-            if node.name != "concat" or node.fixed:
-                continue
-            for k, (part, where) in enumerate(concatenated(node)):
-                owner = self._owners.get(part, part)
-                computed = owner in self._order and owner.name != "concat"
-                if computed and owner not in parts and self._fits(part, owner, node, where):
-                    parts[owner] = node, where
-                    self.written.add((node, k))
-        return parts
-
-    def _fits(self, part: Node, owner: Node, node: Node, where: Any) -> bool:
-        """Return whether the owner of a part, and all that look at it, can lie there."""
-        place = node.layout[where]
-        if owner.dtype != node.dtype or owner.size != part.size:
-            return False
-        try:
-            layouts = {owner: np.reshape(place, owner.shape, copy=False)}
-            for view, seen in self._owners.items():
-                if seen is owner:
-                    layouts[view] = view.look(layouts[view.inputs[0]])
-        except ValueError:  # it would have to be copied
-            return False
-        return layouts[part].strides == place.strides
-
-    def owner(self, node: Node) -> Node:
-        """Return the node whose buffer a node's numbers lie in."""
-        owner = self._owners.get(node, node)
-        return self._parts[owner][0] if owner in self._parts else owner
-
-    def _find_ends(self) -> tuple[dict[Node, _Time], dict[Node, list[Node]]]:
-        """Return when each buffer is needed for the last time, and who reads each node."""
-        ends: dict[Node, _Time] = {}
-        readers: dict[Node, list[Node]] = defaultdict(list)
-        for node, time in self._order.items():
-            for i in node.inputs:
-                readers[i].append(node)
-                ends[self.owner(i)] = max(ends.get(self.owner(i), _NEVER), time)
-            ends[self.owner(node)] = max(ends.get(self.owner(node), _NEVER), time)
-        for node in self._program.outputs:
-            ends[self.owner(node)] = _END
-        return ends, readers
-
-    def _may_overwrite(self, node: Node, old: Node) -> bool:
-        """Return whether a node can be written where an older one is."""
-        end, time = self._ends.get(old, _NEVER), self._order[node]
-        if end > time:
-            return False
-        if end[0] < time[0]:
-            return True
-        # The same call, or a block of calls, reads it: that must go element by element.
-        return may_write_over_arguments(node, self._program) and all(
-            i is old for n in self._runs[int(time[0])] for i in n.inputs if self.owner(i) is old
-        )
-
-    def _donate(self) -> dict[Node, Node]:
-        """Return which new state is written over which old one."""
-        donated: dict[Node, Node] = {}
-        for old, new in zip(self._program.state, self._program.outputs, strict=False):
-            if (
-                new in self._order
-                and new not in donated
-                and new not in self._parts
-                and new.name != "concat"  # its parts are written earlier
-                and self._may_overwrite(new, old)
-            ):
-                donated[new] = old
-        return donated
-
-    # Placing.
 
     def _place(self, index: int, run: list[Node]) -> None:
         """Give each node of a run its array; what ends with the run is free after it."""
@@ -227,32 +139,31 @@ class Memory:
         scratch: dict[int, list[Array]] = defaultdict(list)
         for node in run:
             if node in local:
-                ending = [
-                    i
-                    for i in dict.fromkeys(node.inputs)
-                    if i in local and self._ends[i] == self._order[node]
-                ]
-                over = may_write_over_arguments(node, self._program)
-                self._release(ending if over else [], scratch)
-                free = scratch[node.dtype.itemsize]
-                raw = free.pop() if free else self._take(_lines(self._block * node.dtype.itemsize))
-                self.arrays[node] = Scratch(raw, node.dtype)
-                self._raw[node] = raw
-                self._release([] if over else ending, scratch)
-            elif node in self._donated:
-                continue
-            elif node in self._parts:
-                whole, where = self._parts[node]
+                self._place_scratch(node, local, scratch)
+            elif node in self._lives.parts:
+                whole, where = self._lives.parts[node]
                 if whole not in self.arrays:
                     self._allocate(whole)
                 self.arrays[node] = self.arrays[whole][where].reshape(node.shape)
-            elif node not in self.arrays:
+            elif node not in self._lives.donated and node not in self.arrays:
                 self._allocate(node, over=self._ending(node, local))
-        for owner, end in self._ends.items():
+        for owner, end in self._lives.ends.items():
             if end[0] == index and owner in self._raw and owner not in self._given:
                 raw = self._raw.pop(owner)
                 if not any(raw is other for other in self._raw.values()):
                     self._free[raw.nbytes].append(raw)
+
+    def _place_scratch(self, node: Node, local: set[Node], scratch: dict[int, list[Array]]) -> None:
+        """Give a node a buffer of a block, if it may be that of an argument that ends with it."""
+        ends, time = self._lives.ends, self._lives.order[node]
+        ending = [i for i in dict.fromkeys(node.inputs) if i in local and ends[i] == time]
+        over = may_write_over_arguments(node, self._program)
+        self._release(ending if over else [], scratch)
+        n_bytes = _lines(self._block * node.dtype.itemsize)
+        free = scratch[node.dtype.itemsize]
+        self._raw[node] = free.pop() if free else self._take(n_bytes)
+        self.arrays[node] = Scratch(self._raw[node], node.dtype)
+        self._release([] if over else ending, scratch)
 
     def _release(self, nodes: list[Node], scratch: dict[int, list[Array]]) -> None:
         """Let the scratch buffers of nodes be used again within the run."""
@@ -263,8 +174,9 @@ class Memory:
         """Return the nodes of a run of blocks that nothing outside of it needs."""
         if len(run) == 1:
             return set()
-        seen = {*self._owners.values(), *self._parts, *self._program.outputs}
-        return {n for n in run if n not in seen and all(r in run for r in self._readers[n])}
+        seen = {*self._lives.owners.values(), *self._lives.parts, *self._program.outputs}
+        readers = self._lives.readers
+        return {n for n in run if n not in seen and all(r in run for r in readers[n])}
 
     def _ending(self, node: Node, local: set[Node]) -> Node | None:
         """Return an argument of a node that the node can be written over."""
@@ -276,7 +188,7 @@ class Memory:
                 and (i.shape, i.dtype.itemsize) == (node.shape, node.dtype.itemsize)
                 and i.layout.strides == node.layout.strides
                 and may_write_over_arguments(node, self._program)
-                and self._may_overwrite(node, i)
+                and self._lives.may_overwrite(node, i)
             ):
                 return i
         return None
@@ -305,14 +217,3 @@ def _shaped(raw: Array, layout: np.ndarray) -> Array:
     axes = sorted(range(layout.ndim), key=lambda k: -layout.strides[k])
     flat = raw[: layout.size * layout.itemsize].view(layout.dtype)
     return flat.reshape([layout.shape[k] for k in axes]).transpose(np.argsort(axes).tolist())
-
-
-def concatenated(node: Node) -> list[tuple[Node, Any]]:
-    """Return the parts of a concatenation and where in it they go."""
-    axis, start, parts = node.options.get("axis", 0), 0, []
-    for part in node.args[0]:
-        where = [slice(None)] * len(node.shape)
-        where[axis] = slice(start, start + part.shape[axis])
-        start += part.shape[axis]
-        parts.append((part, tuple(where)))
-    return parts

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from ..base import Array, Namespace, Step, Tree
-from .memory import Memory, Scratch, concatenated
+from .lifetimes import concatenated
+from .memory import Memory, Scratch
 from .program import Node, leaves, rebuilt
 from .recorder import record
 from .schedule import schedule
@@ -175,7 +176,7 @@ class Tape:
         copy, late = self._machine.copy, []
         for old, new in self._memory.copies:
             value, target = self._array(new), self._array(old)
-            if self._memory.owner(new) in self._program.state:
+            if self._memory.is_state(new):
                 detour = self._machine.xp.empty(value.shape, dtype=value.dtype)
                 yield copy, (detour, value)
                 value = detour
