@@ -171,7 +171,9 @@ def make_step(problem: Problem, *, record: str = "before") -> Step:
         return _new_step(problem, record)
     if token not in _shared:
         # A copy: what is changed in the problem later shall not change the others' step.
-        _shared[token] = _new_step(copy.deepcopy(problem), record)
+        step: Any = _new_step(copy.deepcopy(problem), record)
+        step.trusted = True  # to be pure
+        _shared[token] = step
     _shared.move_to_end(token)
     while len(_shared) > _MOST_SHARED:
         _shared.popitem(last=False)

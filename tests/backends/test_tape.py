@@ -486,10 +486,11 @@ def trained(function, compile):
     return [trainer.state_.params]
 
 
-def test_a_branch_on_data_is_an_error_that_names_the_line():
+def test_a_branch_on_data_is_an_error_that_names_the_line(monkeypatch):
     def scale(xp, x):
         return x * 2.0 if xp.max(x) > 3.0 else x
 
+    monkeypatch.undo()  # in the shortest of fits too
     with pytest.raises(TapeError, match=r"if xp.max\(x\) > 3.0 else x") as told:
         trained(scale, compile=True)
     assert f"test_tape.py:{line_of(scale)}" in str(told.value)

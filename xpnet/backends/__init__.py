@@ -23,7 +23,7 @@ from .base import (
 from .cupy import CuPy
 from .jax import JAX
 from .numpy import NumPy
-from .tape import Recorded
+from .tape import Recorded, TapeError
 from .torch import Torch
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Namespace",
     "Status",
     "Step",
+    "TapeError",
     "Tree",
     "available",
     "check_name",
