@@ -698,7 +698,7 @@ def test_bench_prints_a_table_a_workload(run, monkeypatch):
 def raced(workload, threads, **losses):
     """Return a race in which each ended with that loss."""
     first = {"import": 0.0, "first_fit": 0.0, "peak": None}
-    entries = {n: Entry(Contestant(n, ""), [1.0], [x], first) for n, x in losses.items()}
+    entries = {n: Entry(Contestant(n, ""), [1.0], [2.0], [x], first) for n, x in losses.items()}
     return Result(workload, "data", threads, 1, 1.0, entries)
 
 
