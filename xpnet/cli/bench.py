@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         for workload in chosen:
             results.append(
                 race(
-                    workload.shortened(epochs=51, batches=120),
+                    workload.shortened(epochs=201, batches=120),
                     contestants,
                     rounds=arguments.rounds,
                     threads=threads,
