@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
+import array_api_compat.numpy as compat
 import numpy as np
 import pytest
 
 from xpnet import optimizers
-from xpnet.backends.cupy_fusion import CuPyNamespace, Fused, _form
+from xpnet.backends import cupy_fusion
+from xpnet.backends.cupy_fusion import CuPyNamespace, Fused
+from xpnet.backends.trees import leaves
 from xpnet.layers import ACTIVATIONS
 from xpnet.parity import FACTORS
 from xpnet.parity.cases import _OPTIMIZERS
@@ -27,12 +32,11 @@ def array(shape, dtype):
 
 def traced(function, *args):
     """Return the kernel that CuPy's tracer makes of a function, as `cupy.fuse` would."""
-    import array_api_compat.cupy as compat
+    import array_api_compat.cupy as of_cupy
     from cupy._core import _fusion_thread_local, fusion
 
-    arrays = []
-    fused = Fused(function, _form(args, arrays))
-    fused._xp = CuPyNamespace(compat)
+    fused, arrays = Fused(function, args), leaves(args)
+    fused._xp = CuPyNamespace(of_cupy)
     history = fusion._FusionHistory()
     state = _fusion_thread_local.thread_local
     fusion._thread_local.history, state.is_old_fusing = history, True
@@ -70,3 +74,37 @@ def test_an_activation_and_its_gradient_are_a_kernel_each(name, dtype):
 def test_every_rule_of_the_library_is_traced():
     assert {type(optimizer) for _, _, optimizer in RULES} == set(optimizers.OPTIMIZERS.values())
     assert set(_OPTIMIZERS) == set(FACTORS["optimizer"])
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "identity"])
+def test_what_a_kernel_returns_is_put_back_in_its_place(name, monkeypatch):
+    """NumPy's arrays, and a kernel that is the function itself."""
+    monkeypatch.setattr(cupy, "fuse", lambda kernel_name: lambda function: function)
+    monkeypatch.setattr(cupy_fusion, "_kernels", OrderedDict())
+    xp, layer = CuPyNamespace(compat), ACTIVATIONS[name]()
+    for x in (np.linspace(-1.0, 1.0, 7), np.linspace(0.5, 2.0, 7)):
+        y, cache = xp.fused(layer.forward, (), x, None)
+        expected, kept = layer.forward(xp, (), x, None)
+        np.testing.assert_array_equal(y, expected)
+        for found, wanted in zip(leaves((cache,)), leaves((kept,)), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(
+            xp.fused(layer.input_gradient, (), cache, x), layer.input_gradient(xp, (), kept, x)
+        )
+    assert len(cupy_fusion._kernels) == 2
+
+
+def test_a_rules_state_is_put_back_in_its_place(monkeypatch):
+    monkeypatch.setattr(cupy, "fuse", lambda kernel_name: lambda function: function)
+    xp, rule = CuPyNamespace(compat), optimizers.Adam().rule
+    ones = np.ones((1, 1, 1))
+    c = {name: np.asarray(0.5) for name in optimizers.Adam().coefficients(ones, ones)}
+    param, grad, state = np.ones(3), np.arange(3.0), (np.zeros(3), np.ones(3))
+    found, expected = xp.fused(rule, param, grad, state, c), rule(xp, param, grad, state, c)
+    for a, b in zip(leaves(found), leaves(expected), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_functions_of_ones_own_are_called_as_they_are():
+    xp = CuPyNamespace(compat)
+    assert xp.fused(lambda xp, x: x.sum(), np.ones(3)) == 3.0

@@ -31,7 +31,8 @@ from xpnet import (
 )
 from xpnet.backends import numpy as numpy_backend
 from xpnet.backends.numpy_calls import NumPyMachine, _copy_result, new_bytes
-from xpnet.backends.tape import Tape, TapeError, leaves, rebuilt
+from xpnet.backends.tape import Tape, TapeError
+from xpnet.backends.trees import leaves, rebuilt
 from xpnet.layers import ACTIVATIONS, Layer
 from xpnet.penalties import mask
 from xpnet.step import Data, Problem, coefficient_table, constant_coefficients, make_step

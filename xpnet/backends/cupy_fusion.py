@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from .base import Array, Namespace, Tree
+from .trees import form, leaves, rebuilt
 
 __all__ = ["CuPyNamespace", "Fused"]
+
+_MOST = 256
+"""So many kernels are kept, the last that were used."""
+
+_kernels: OrderedDict[Any, Fused] = OrderedDict()
 
 
 class CuPyNamespace(Namespace):
@@ -20,9 +27,13 @@ class CuPyNamespace(Namespace):
     def fused(self, function: Callable[..., Tree], *args: Any) -> Tree:
         if not function.__module__.startswith("xpnet."):
             return function(self, *args)
-        arrays: list[Array] = []
-        form = _form(args, arrays)
-        return _fused(function, form)(self, arrays)
+        key = function, form(args)
+        if key not in _kernels:
+            _kernels[key] = Fused(function, args)
+        _kernels.move_to_end(key)
+        while len(_kernels) > _MOST:
+            _kernels.popitem(last=False)
+        return _kernels[key](self, leaves(args))
 
 
 class Fused:
@@ -32,67 +43,34 @@ class Fused:
     ----------
     function : callable
         ``function(xp, *args)``.
-    form : tuple
-        Of its arguments, as `_form` returns it.
+    args : tuple of trees
+        Of the form that its arguments have.
     """
 
-    def __init__(self, function: Callable[..., Tree], form: Any) -> None:
-        self._function, self._form = function, form
+    def __init__(self, function: Callable[..., Tree], args: tuple[Tree, ...]) -> None:
+        self._function, self._args = function, rebuilt(args, itertools.repeat(0))
         self._xp: Namespace | None = None
-        self._results: Any = None
         self._kernel: Callable[..., Any] | None = None
+        self._results: Tree = None
+        self._places: list[int] = []
 
     def __call__(self, xp: Namespace, arrays: list[Array]) -> Tree:
         if self._kernel is None:
             import cupy
 
-            name = getattr(self._function, "__qualname__", "rule").replace(".", "_")
+            name = self._function.__qualname__.replace(".", "_")
             self._kernel = cupy.fuse(kernel_name=f"xpnet_{name}")(self.flat)
         self._xp = xp
-        found = self._kernel(*arrays)
-        return _filled(self._results, iter([*arrays, *found].__getitem__(k) for k in self._places))
+        known = [*arrays, *self._kernel(*arrays)]
+        return rebuilt(self._results, (known[place] for place in self._places))
 
     def flat(self, *arrays: Array) -> tuple[Array, ...]:
         """Return what the kernel writes: each result once, and none that is an argument."""
-        results = self._function(self._xp, *_filled(self._form, iter(arrays)))
-        leaves: list[Array] = []
-        self._results = _form(results, leaves)
-        known = list(arrays)
-        self._places: list[int] = []
-        for leaf in leaves:
+        results = self._function(self._xp, *rebuilt(self._args, arrays))
+        known, places = list(arrays), []
+        for leaf in leaves(results):
             place = next((k for k, other in enumerate(known) if other is leaf), len(known))
             known += [leaf] if place == len(known) else []
-            self._places.append(place)
+            places.append(place)
+        self._results, self._places = rebuilt(results, itertools.repeat(0)), places
         return tuple(known[len(arrays) :])
-
-
-@functools.lru_cache(maxsize=256)
-def _fused(function: Callable[..., Tree], form: Any) -> Fused:
-    return Fused(function, form)
-
-
-class _Leaf:
-    """Stands for an array."""
-
-
-def _form(tree: Tree, arrays: list[Array]) -> Any:
-    """Return a tree with `_Leaf` in place of arrays, which are appended to `arrays`."""
-    if isinstance(tree, tuple):
-        return tuple(_form(branch, arrays) for branch in tree)
-    if isinstance(tree, dict):
-        return dict, tuple((name, _form(branch, arrays)) for name, branch in tree.items())
-    if tree is None:
-        return None
-    arrays.append(tree)
-    return _Leaf
-
-
-def _filled(form: Any, arrays: Iterator[Array]) -> Any:
-    """Return the tree of that form."""
-    if form is _Leaf:
-        return next(arrays)
-    if form is None:
-        return None
-    if form[:1] == (dict,):
-        return {name: _filled(branch, arrays) for name, branch in form[1]}
-    return tuple(_filled(branch, arrays) for branch in form)

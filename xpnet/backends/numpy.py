@@ -11,8 +11,9 @@ import numpy as np
 
 from .base import Array, Backend, Parts, Step, Tree
 from .numpy_calls import NumPyMachine, namespace, new_bytes
-from .tape import Arena, Tape, UnsupportedError, leaves, rebuilt
+from .tape import Arena, Tape, UnsupportedError
 from .threads import limited
+from .trees import leaves, rebuilt
 
 _LARGE = 1 << 22
 """A state of so many bytes is not copied out of a tape, whose buffers are handed out instead."""

@@ -7,7 +7,7 @@ run, and which go through their arrays block by block, `lifetimes` how long each
 """
 
 from .memory import Arena
-from .program import is_elementwise, leaves, rebuilt
+from .program import is_elementwise
 from .recorded import Recorded, TapeError, UnsupportedError
 from .replay import Instruction, Machine, Tape
 
@@ -20,6 +20,4 @@ __all__ = [
     "TapeError",
     "UnsupportedError",
     "is_elementwise",
-    "leaves",
-    "rebuilt",
 ]

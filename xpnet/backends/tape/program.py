@@ -1,17 +1,17 @@
-"""A step as a list of calls, and the trees of arrays that go in and out of it."""
+"""A step as a list of calls."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..base import Array, Tree
+from ..base import Array
 
-__all__ = ["VIEWS", "Node", "Program", "is_elementwise", "leaves", "look", "nodes_of", "rebuilt"]
+__all__ = ["VIEWS", "Node", "Program", "is_elementwise", "look", "nodes_of"]
 
 VIEWS = {"broadcast_to", "expand_dims", "getitem", "mT", "permute_dims", "reshape", "squeeze"}
 """Calls that look at an array, where its numbers lie so that this is possible."""
@@ -114,31 +114,6 @@ class Program:
     data: list[Node]
     outputs: list[Node]
     calls: dict[str, Callable[..., Any]]
-
-
-def leaves(tree: Tree) -> list[Array]:
-    """Return the arrays of a tree, in order."""
-    if not isinstance(tree, tuple):
-        return [] if tree is None else [tree]
-    found: list[Array] = []
-    for branch in tree:
-        if isinstance(branch, tuple):
-            found += leaves(branch)
-        elif branch is not None:
-            found.append(branch)
-    return found
-
-
-def rebuilt(tree: Tree, arrays: Iterable[Any]) -> Tree:
-    """Return a tree of that form with other arrays."""
-    return _map(iter(arrays).__next__, tree)
-
-
-def _map(f: Callable[[], Any], tree: Tree) -> Tree:
-    if tree is None or not isinstance(tree, tuple):
-        return None if tree is None else f()
-    parts = [_map(f, branch) for branch in tree]
-    return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
 
 
 def is_elementwise(function: Any) -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..base import Array, Namespace, Step, Tree
+from ..trees import leaves, rebuilt
 from .layouts import blank, layout_of
-from .program import Node, Program, leaves, nodes_of, rebuilt
+from .program import Node, Program, nodes_of
 from .recorded import Recorded, UnsupportedError
 
 __all__ = ["record"]

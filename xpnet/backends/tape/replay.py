@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from ..base import Array, Namespace, Step, Tree
+from ..trees import leaves, rebuilt
 from .lifetimes import concatenated
 from .memory import Memory, Scratch
-from .program import Node, leaves, rebuilt
+from .program import Node
 from .recorder import record
 from .schedule import schedule
 
@@ -193,17 +194,16 @@ def _filled(tree: Any, array: Callable[[Node], Array]) -> Any:
 
 
 def _blocks(shape: tuple[int, ...], size: int) -> Iterator[tuple[slice, ...]]:
-    """Yield the index ranges of blocks of at most `size` elements, cut along few axes."""
+    """Return the index ranges of blocks of at most `size` elements, cut along few axes."""
     lengths, left = [], size
     for n in reversed(shape):
         lengths.append(max(1, min(n, left)))
         left = left // n if left >= n else 1
-    cuts = [[slice(0, 0)]]
-    grid: list[tuple[slice, ...]] = [()]
-    for n, length in zip(shape, reversed(lengths), strict=True):
-        cuts = [[slice(a, min(a + length, n))] for a in range(0, n, length)]
-        grid = [(*done, *cut) for done in grid for cut in cuts]
-    yield from grid
+    cuts = (
+        [slice(start, min(start + length, n)) for start in range(0, n, length)]
+        for n, length in zip(shape, reversed(lengths), strict=True)
+    )
+    return itertools.product(*cuts)
 
 
 def _cut(array: Array, block: tuple[slice, ...]) -> Array:
