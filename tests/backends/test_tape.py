@@ -31,7 +31,7 @@ from xpnet import (
 )
 from xpnet.backends import numpy as numpy_backend
 from xpnet.backends.numpy_calls import NumPyMachine, _copy_result, new_bytes
-from xpnet.backends.tape import Tape, TapeError
+from xpnet.backends.tape import Arena, Tape, TapeError
 from xpnet.backends.trees import leaves, rebuilt
 from xpnet.layers import ACTIVATIONS, Layer
 from xpnet.penalties import mask
@@ -584,6 +584,8 @@ def test_another_machine_may_replay_a_tape(kind):
 
 # What a fresh pair of eyes found.
 
+THIRDS = np.arange(1, 5) / 3
+
 
 @pytest.mark.parametrize("n", [2, 8, 64, 256, 1024])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -605,7 +607,9 @@ def test_a_reshape_that_must_copy_does_so_at_each_step(n, dtype):
         lambda xp, x: x * xp.astype(xp.sum(xp.astype(x * 100, xp.uint8), axis=0), x.dtype),
         lambda xp, x: xp.sum(x, axis=-1, dtype=xp.float64, keepdims=True) * x,
         lambda xp, x: xp.asarray(np.array([0.123456789012])) * x - x * np.array([0.123456789999]),
-        lambda xp, x: x * xp.asarray(np.arange(4) / 3) + x * xp.asarray(np.arange(4) / 3 + 1e-12),
+        lambda xp, x: (
+            x * xp.asarray(np.arange(1, 5) / 3) - x * xp.asarray(np.arange(1, 5) / 3 + 1e-9)
+        ),
         lambda xp, x: xp.asarray(x) * 2.0,
         lambda xp, x: functions.sigmoid(x),
         lambda xp, x: xp.matmul(x, xp.matmul(xp.tanh(x.mT), x) / 100.0),
@@ -689,3 +693,43 @@ def test_a_rate_that_is_changed_in_a_fit_counts_from_the_next_epoch():
     losses = trainer.fit(x, x[:, 0], epochs=4, batch_size=4, callbacks=[Change()]).losses
     assert losses[0] != losses[1]
     np.testing.assert_allclose(losses[2:], losses[1], rtol=1e-12)
+
+
+def test_a_concatenation_is_not_written_over_a_state_that_its_parts_read():
+    def step(xp, state, x, data):
+        (old,) = state
+        return (xp.concat([xp.exp(x[0]), old[:3] + old[3:]], axis=-1),), x[0]
+
+    same(*both(step, (np.arange(6.0),), [(np.arange(6.0).reshape(2, 3),)], ()))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_results_of_transposed_arrays_lie_as_numpy_lays_them(dtype):
+    """Sums round by how their argument lies."""
+
+    def step(xp, state, x, data):
+        return state, xp.mean(xp.exp(x[0].mT), axis=-1)
+
+    x = np.random.RandomState(0).randn(2, 100, 64).astype(dtype)
+    same(*both(step, (np.zeros(1),), [(x,)], ()))
+
+
+def test_tapes_share_their_buffers():
+    made = []
+    arena = Arena(lambda n: made.append(n) or new_bytes(n))
+    first, second = arena.lease(), arena.lease()
+    buffers = [first(64), first(64), first(128)]
+    assert buffers[0] is not buffers[1]
+    again = [second(64), second(64), second(128)]
+    assert all(a is b for a, b in zip(again, buffers, strict=True))
+    assert made == [64, 64, 128]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", "uint8"])
+def test_integers_are_added_up_in_a_wider_type(dtype):
+    xp = backends.get("numpy").xp
+    for shape, axis in (((3, 1), -1), ((3, 2), -2), ((3, 2), -1)):
+        x = np.ones(shape, dtype=dtype)
+        found, expected = xp.sum(x, axis=axis), np.sum(x, axis=axis)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
