@@ -16,8 +16,9 @@ ROOT = Path(xpnet.__file__).parent
 ROOMS = (
     *("_version", "validation", "backends", "functions", "random", "initializers", "layers"),
     *("losses", "penalties", "network", "patience", "optimizers", "batches", "history", "metrics"),
-    *("step", "placement", "evaluation", "gradcheck", "state", "training", "checkpoints"),
-    *("fitting", "callbacks", "options", "trainer", "onnx", "estimators"),
+    *("step", "problems", "placement", "evaluation", "gradcheck", "state", "training", "checkpoints"),
+    *("fitting", "callbacks", "options", "trainer", "stacking", "onnx"),
+    "estimators",
     *("datasets", "nets", "plots", "parity", "bench", "cli"),
 )
 """Each imports only from those before it."""

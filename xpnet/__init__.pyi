@@ -16,6 +16,7 @@ from . import (
     optimizers,
     parity,
     plots,
+    stacking,
 )
 from ._version import __version__
 from .batches import InOrder, Reshuffled, Shuffled, WithReplacement, batch_partition
@@ -70,6 +71,7 @@ from .optimizers import (
     StepDecay,
 )
 from .penalties import Penalty
+from .stacking import fit_many
 from .state import TrainState
 from .trainer import Trainer
 
@@ -138,6 +140,7 @@ __all__ = [
     "checkpoints",
     "datasets",
     "estimators",
+    "fit_many",
     "functions",
     "initializers",
     "layers",
@@ -148,4 +151,5 @@ __all__ = [
     "optimizers",
     "parity",
     "plots",
+    "stacking",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,15 @@ from .layers import Noise
 from .placement import Placement, Samples, SparseRows
 from .step import Data, batch_loss, mean_gradient, mean_objective
 
-__all__ = ["differentiate", "evaluate", "network_logits", "objective", "penalty_value"]
+__all__ = [
+    "differentiate",
+    "evaluate",
+    "logits_of_rows",
+    "model_groups",
+    "network_logits",
+    "objective",
+    "penalty_value",
+]
 
 _MOST_ELEMENTS = 1 << 22
 """So many elements does the widest layer have at a time, over all models."""
@@ -30,34 +39,116 @@ def network_logits(place: Placement, params: Array, x: Array | SparseRows) -> Ar
 
 def _chunks(place: Placement, params: Array, n_samples: int) -> Iterator[slice]:
     """Yield rows that may be computed at a time."""
-    network = place.problem.network
-    widest = max(network.n_features_in, *(layer.n_outputs or 0 for layer in network.layers))
     models = params.shape[0] if params.ndim > 1 else 1
-    size = max(1, _MOST_ELEMENTS // (widest * models))
-    for start in range(0, n_samples, size):
-        yield slice(start, min(start + size, n_samples))
+    yield from _slices(n_samples, _MOST_ELEMENTS // (place.problem.network.widest * models))
 
 
-def penalty_value(place: Placement, params: Array, samples: Samples) -> np.ndarray:
+def _slices(n: int, size: int) -> Iterator[slice]:
+    size = max(1, size)
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
+def model_groups(place: Placement, rows: np.ndarray) -> Iterator[slice]:
+    """Yield models whose rows, of shape (models, n), may be computed at a time."""
+    elements = place.problem.network.widest * rows.shape[1]
+    yield from _slices(len(rows), _MOST_ELEMENTS // max(1, elements))
+
+
+def logits_of_rows(
+    place: Placement, params: Array, x: Array | SparseRows, rows: np.ndarray
+) -> Array:
+    """Return each model's logits of its own rows, in the chunks in which it alone has them.
+
+    Parameters
+    ----------
+    place : Placement
+    params : array of shape (models, n_params)
+    x : array of shape (samples, features)
+    rows : integer array of shape (models, n)
+
+    Returns
+    -------
+    array of shape (models, n, outputs)
+    """
+    xp, parts = place.backend.xp, []
+    for chunk in _chunks(place, params[0, ...], rows.shape[1]):
+        features = _features(place, x, rows[:, chunk], params.dtype)
+        parts.append(place.problem.network.forward(xp, params, features))
+    return parts[0] if len(parts) == 1 else xp.concat(parts, axis=-2)
+
+
+def _features(place: Placement, x: Array | SparseRows, rows: np.ndarray, dtype: Any) -> Array:
+    """Return the features of rows of shape (models, n), as floats."""
+    backend, xp, flat = place.backend, place.backend.xp, rows.reshape(-1)
+    if isinstance(x, SparseRows):
+        taken = x[flat]
+    else:
+        taken = xp.take(x, backend.asarray(flat, backend.index_dtype), axis=0)
+    shaped = xp.reshape(taken, (*rows.shape, x.shape[1]))
+    return functions.as_floats(shaped, dtype, xp=xp)
+
+
+def penalty_value(place: Placement, params: Array, samples: Samples, total: Any) -> np.ndarray:
     """Return each model's penalty, divided as the mean loss is; zero without one."""
     problem, backend = place.problem, place.backend
     if not problem.penalty:
         return np.zeros(tuple(params.shape[:-1]))
-    value = problem.penalty.value(backend.xp, params, samples.data.mask, place.strengths())
+    value = problem.penalty.value(backend.xp, params, samples.data.mask, place.coefficients())
     value = np.asarray(backend.to_host(value), dtype=np.float64)[..., 0]
-    return problem.penalty.mean(value, samples.total)
+    return problem.penalty.mean(value, total)
 
 
-def evaluate(place: Placement, params: Array, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """Return the objective (loss and penalty) and the score: one number a model, on the host."""
+def evaluate(
+    place: Placement, params: Array, samples: Samples, rows: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the objective (loss and penalty) and the score: one number a model, on the host.
+
+    Parameters
+    ----------
+    place : Placement
+    params : array of shape (n_params,) or (models, n_params)
+    samples : Samples
+    rows : integer array of shape (n,) or (models, n), optional
+        Those that count, for each model; all by default.
+    """
     backend, loss, data = place.backend, place.problem.loss, samples.data
-    logits = network_logits(place, params, data.x)
-    losses = loss.samples(backend.xp, logits, data.t)
-    if data.weights is not None:
-        losses = losses * data.weights
-    total = np.asarray(backend.to_host(backend.xp.sum(losses, axis=-1)), dtype=np.float64)
-    score = metrics.score(loss, backend.to_host(logits), samples.t, samples.weights)
-    return total / samples.total + penalty_value(place, params, samples), score
+    xp = backend.xp
+    if rows is None:
+        logits = network_logits(place, params, data.x)
+        losses = loss.samples(xp, logits, data.t)
+        if data.weights is not None:
+            losses = losses * data.weights
+        sums = np.asarray(backend.to_host(xp.sum(losses, axis=-1)), dtype=np.float64)
+        score = metrics.score(loss, backend.to_host(logits), samples.t, samples.weights)
+    else:
+        parts = [
+            _evaluate_rows(place, params[models, ...], samples, models, rows[models])
+            for models in model_groups(place, rows)
+        ]
+        sums, score = (np.concatenate(part) for part in zip(*parts, strict=True))
+    total = samples.total(rows)
+    return sums / total + penalty_value(place, params, samples, total), score
+
+
+def _evaluate_rows(
+    place: Placement, params: Array, samples: Samples, models: slice, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of the losses and the score of some models, each on its own rows."""
+    backend, loss, data = place.backend, place.problem.loss, samples.data
+    xp, weights = backend.xp, None
+    logits = logits_of_rows(place, params, data.x, rows)
+    losses = loss.samples(xp, logits, place.targets(samples.t[rows]))
+    if samples.weights is not None:
+        offsets = 0 if samples.offsets is None else samples.offsets[models]
+        weights = samples.weights[rows + offsets]
+        losses = losses * place.floats(weights)
+    sums = np.asarray(backend.to_host(xp.sum(losses, axis=-1)), dtype=np.float64)
+    scores = [
+        metrics.score(loss, z, samples.t[own], None if weights is None else weights[k])
+        for k, (z, own) in enumerate(zip(backend.to_host(logits), rows, strict=True))
+    ]
+    return sums, np.array(scores)
 
 
 def differentiate(
@@ -73,9 +164,9 @@ def differentiate(
         )
         total, gradient = loss + total, slope + gradient
     gradient = mean_gradient(
-        problem, xp, params, gradient, samples.total, samples.data.mask, place.strengths()
+        problem, xp, params, gradient, samples.total(), samples.data.mask, place.coefficients()
     )
-    mean = np.asarray(backend.to_host(total), dtype=np.float64) / samples.total
+    mean = np.asarray(backend.to_host(total), dtype=np.float64) / samples.total()
     return mean, backend.to_host(gradient)
 
 
@@ -87,7 +178,7 @@ def objective(place: Placement, samples: Samples, step: int, params: Array) -> A
         batch_loss(problem, xp, params, batch, noise) for batch in _batches(place, params, samples)
     )
     mask = samples.data.mask
-    return mean_objective(problem, xp, params, total, samples.total, mask, place.strengths())
+    return mean_objective(problem, xp, params, total, samples.total(), mask, place.coefficients())
 
 
 def _batches(place: Placement, params: Array, samples: Samples) -> Iterator[Data]:
@@ -106,4 +197,5 @@ def _noise(place: Placement, samples: Samples, step: int) -> Noise | None:
     """Return the noise of that step; None without dropout."""
     if samples.data.seed is None:
         return None
-    return Noise(samples.data.seed, place.backend.asarray(np.asarray(step, dtype=np.int32)))
+    step_number = place.backend.asarray(np.asarray(step, dtype=np.int32))
+    return Noise(samples.data.seed, step_number, coefficients=place.coefficients())

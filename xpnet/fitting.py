@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 from . import validation
+from .backends import Array
 from .checkpoints import Training
 from .history import History
 from .optimizers import Schedule
@@ -85,6 +86,11 @@ class Fit:
         self.metadata = metadata or {}
 
     @property
+    def params(self) -> Array:
+        """The parameters after the last epoch, on the device."""
+        return self.state.params
+
+    @property
     def steering(self) -> list[Observer]:
         """The callbacks that may change the training."""
         return [callback for callback in self.callbacks if callback.steers]
@@ -128,6 +134,12 @@ class Fit:
         FloatingPointError
             Training diverged; `state` is that before the epoch in which it did.
         """
+        with contextlib.closing(self.epochs()) as epochs:
+            for _ in epochs:
+                self._epoch()
+
+    def epochs(self) -> Generator[bool, None, None]:
+        """Yield True where an epoch is to be run: what calls the callbacks before and after it."""
         with contextlib.ExitStack() as ends:
             for callback in self.callbacks:
                 callback.on_fit_begin(self)
@@ -136,17 +148,21 @@ class Fit:
             self.begun = True
             while self.done < self.total and self.stopped is None:
                 self._call("on_epoch_begin")
-                self._epoch()
+                yield True
                 self._call("on_epoch_end")
+
+    def rate(self) -> Any:
+        """Return the rate that replaces the optimizer's, checked; None if there is none."""
+        rate = self.learning_rate
+        if rate is not None and not isinstance(rate, Schedule):
+            self.learning_rate = validation.check_hyperparameter("fit.learning_rate", rate)
+        return self.learning_rate
 
     def _epoch(self) -> None:
         steps = self.unit == "step"
         left = self.total - self.done
         before, entries = self.state, History()
-        rate = self.learning_rate
-        if rate is not None and not isinstance(rate, Schedule):
-            self.learning_rate = validation.check_hyperparameter("fit.learning_rate", rate)
-        self.state = self.run.epoch(before, entries, left if steps else None, self.learning_rate)
+        self.state = self.run.epoch(before, entries, left if steps else None, self.rate())
         # Only now: what interrupts an epoch leaves state and history as they were before it.
         for name, curve in vars(entries).items():
             getattr(self.history, name).extend(curve)

@@ -91,6 +91,11 @@ class Network:
         """The elements of the largest parameter: a sample's share of the largest product."""
         return max(stop - start for start, stop, _ in self._flat_slices())
 
+    @property
+    def widest(self) -> int:
+        """The most features that any layer takes or gives."""
+        return max(self.n_features_in, *(layer.n_outputs or 0 for layer in self.layers))
+
     def __repr__(self) -> str:
         return f"Network([{', '.join(map(repr, self.layers))}])"
 

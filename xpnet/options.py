@@ -59,6 +59,8 @@ def count_models(problem: Problem, seeds: list[Any] | None) -> int | None:
     values = {"max_norm": problem.max_norm, **vars(problem.penalty), **vars(problem.optimizer)}
     if isinstance(schedule, Schedule):
         values |= {name: value for name, value in vars(schedule).items() if name[0] != "_"}
+    for i, layer in enumerate(problem.network.layers):
+        values |= {f"{name} of layers[{i}]": v for name, v in layer.coefficients().items()}
     counts = {name: v.shape[0] for name, v in values.items() if np.ndim(v) == 2}
     if seeds is not None:
         counts["random_state"] = len(seeds)

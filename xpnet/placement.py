@@ -11,7 +11,7 @@ import numpy as np
 
 from . import backends, penalties, validation
 from .backends import Array, Backend
-from .step import Data, Problem, constant_coefficients
+from .step import Data, Problem, constant_coefficients, fixed_coefficients
 
 __all__ = ["Placement", "Samples", "SparseRows", "float_dtype"]
 
@@ -46,17 +46,28 @@ class Samples(NamedTuple):
     t : numpy.ndarray
         Targets as `Loss.prepare` returns them, on the host.
     weights : numpy.ndarray of shape (samples,) or None
-        Sample weights, on the host.
+        Sample weights, on the host; as `Data.weights` of a stack.
+    offsets : integer array of shape (models, 1), or None
+        As `Data.offsets`, on the host.
     """
 
     data: Data
     t: np.ndarray
     weights: np.ndarray | None
+    offsets: np.ndarray | None = None
 
-    @property
-    def total(self) -> float:
-        """The sum of the sample weights."""
-        return float(len(self.t) if self.weights is None else self.weights.sum())
+    def weights_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the weights of rows of shape (..., n), or (..., models, n) for a stack."""
+        assert self.weights is not None
+        return self.weights[rows if self.offsets is None else rows + self.offsets]
+
+    def total(self, rows: np.ndarray | None = None) -> Any:
+        """Return the sum of the weights of those rows, of all by default: one number a model."""
+        if self.weights is None:
+            return float(len(self.t) if rows is None else rows.shape[-1])
+        if rows is None:
+            return float(self.weights.sum())
+        return self.weights_of(rows).sum(axis=-1)
 
 
 def float_dtype(x: Any) -> str:
@@ -98,9 +109,9 @@ class Placement:
             return None
         return self.floats(penalties.mask(self.problem.network.layers))
 
-    def strengths(self) -> dict[str, Array]:
-        """Return the penalty's strengths as coefficients."""
-        return {k: self.floats(v) for k, v in self.problem.penalty.coefficients().items()}
+    def coefficients(self) -> dict[str, Array]:
+        """Return the coefficients that are not the optimizer's."""
+        return {k: self.floats(v) for k, v in fixed_coefficients(self.problem).items()}
 
     def features(self, x: Any, name: str = "x") -> Array | SparseRows:
         """Check features and bring them over; 8-bit pixels stay as they are, sparse ones behind.
@@ -161,7 +172,9 @@ class Placement:
             return samples
         return samples._replace(data=samples.data._replace(seed=self.backend.asarray(seed)))
 
-    def samples(self, x: Any, t: Any, weights: Any = None, *, prefix: str = "") -> Samples:
+    def samples(
+        self, x: Any, t: Any, weights: Any = None, *, prefix: str = "", features: Any = None
+    ) -> Samples:
         """Check a data set and bring it over.
 
         Parameters
@@ -169,10 +182,12 @@ class Placement:
         x, t, weights : arrays
         prefix : str
             What messages put before the arguments' names.
+        features : array, optional
+            What `features` made of x, where it is known already.
         """
         loss = self.problem.loss
         self.backend.dtype(self.dtype)
-        features = self.features(x, prefix + "x")
+        features = self.features(x, prefix + "x") if features is None else features
         host = validation.check_numeric(prefix + "t", backends.to_host(t))
         host = loss.prepare(host, self.problem.network.n_outputs, prefix + "t")
         validation.check_same_length(**{prefix + "x": features.shape[0], prefix + "t": len(host)})

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import functions
 from .backends import Array, Namespace, Step, elementwise
-from .layers import Noise
+from .layers import Layer, Noise
 from .losses import Loss
 from .network import Network
 from .optimizers import Optimizer, Schedule, clip_by_norm
@@ -29,10 +29,12 @@ __all__ = [
     "coefficient_names",
     "coefficient_table",
     "constant_coefficients",
+    "fixed_coefficients",
     "gradients",
     "make_step",
     "mean_gradient",
     "mean_objective",
+    "structure",
     "total",
     "update",
 ]
@@ -69,12 +71,15 @@ class Data(NamedTuple):
     t : array
         Targets as `Loss.prepare` returns them.
     weights : array of shape (samples,) or None
+        Of a stack whose models weigh them differently, several such arrays one after the other.
     mask : array of shape (n_params,) or None
         Which parameters a penalty acts on; None without one.
     seed : int32 array of shape (1, 1) or (models, 1, 1), or None
         Dropout's seed; None without dropout.
     constants : array of shape (coefficients,) or (coefficients, models, 1), or None
         The coefficients that are the same at every step.
+    offsets : integer array of shape (models, 1), or None
+        Where the weights of each model begin; None where all have the same.
     """
 
     x: Array
@@ -83,6 +88,7 @@ class Data(NamedTuple):
     mask: Array | None
     seed: Array | None
     constants: Array | None = None
+    offsets: Array | None = None
 
 
 def gradients(
@@ -166,9 +172,10 @@ def make_step(problem: Problem, *, record: str = "before") -> Step:
         What a step returns: the sum of the batch's losses before or after its update, or the
         objective before it (mean loss and penalty).
     """
-    token = _structure(problem, record)
+    token = structure(problem)
     if token is None:
         return _new_step(problem, record)
+    token = record, token
     if token not in _shared:
         # A copy: what is changed in the problem later shall not change the others' step.
         step: Any = _new_step(copy.deepcopy(problem), record)
@@ -186,17 +193,33 @@ _shared: OrderedDict[Any, Step] = OrderedDict()
 _MOST_SHARED = 64
 
 
-def _structure(problem: Problem, record: str) -> Any:
-    """Return what is equal where the step is; None where a component is not one of ours."""
-    optimizer = vars(problem.optimizer) | {"learning_rate": None}
-    kinds = tuple(map(type, (problem.network, problem.optimizer, problem.penalty)))
+def structure(problem: Problem) -> Any:
+    """Return what is equal where the step is: all but the numbers that are coefficients.
+
+    None where a component is not one of ours: nobody knows what it reads.
+    """
+    optimizer, layers = problem.optimizer, problem.network.layers
+    kinds = tuple(map(type, (problem.network, optimizer, problem.penalty)))
     try:
         if not all(map(_is_ours, kinds)):
             return None
-        parts = [problem.network.layers, problem.loss, optimizer, problem.penalty.division]
-        return (record, kinds, coefficient_names(problem), *map(_token, parts))
+        choices = {name: v for name, v in vars(optimizer).items() if not _is_coefficient(name, v)}
+        named = coefficient_names(problem), optimizer.state_names, problem.penalty.division
+        return kinds, *map(_layer_token, layers), _token(problem.loss), _token(choices), named
     except TypeError:
         return None
+
+
+def _is_coefficient(name: str, value: Any) -> bool:
+    """Return whether an attribute of an optimizer reaches its rule as a coefficient alone."""
+    return name == "learning_rate" or isinstance(value, float | np.ndarray)
+
+
+def _layer_token(layer: Layer) -> Any:
+    if not layer.coefficients():
+        return _token(layer)
+    fixed = {name: v for name, v in vars(layer).items() if not isinstance(v, np.ndarray)}
+    return type(layer), tuple(layer.coefficients()), _token(fixed)
 
 
 def _is_ours(kind: type) -> bool:
@@ -227,7 +250,7 @@ def _new_step(problem: Problem, record: str) -> Step:
         c = {name: row[k, ...] for k, name in enumerate(varying)}
         if data.constants is not None:
             c |= {name: data.constants[k, ...] for k, name in enumerate(constant)}
-        noise = Noise(data.seed, counter[0]) if counter else None
+        noise = Noise(data.seed, counter[0], coefficients=c) if counter else None
         batch = gather(xp, data, rows, params.dtype)
         loss, gradient = gradients(problem, xp, params, batch, c, noise)
         if record == "objective":
@@ -243,17 +266,17 @@ def _new_step(problem: Problem, record: str) -> Step:
 def gather(xp: Namespace, data: Data, rows: Array, dtype: Any) -> Data:
     """Return the rows of a batch, or of each model's batch where `rows` is (models, batch)."""
 
-    def take(array: Array) -> Array:
+    def take(array: Array, rows: Array) -> Array:
         if rows.ndim == 1:
             return xp.take(array, rows, axis=0)
         flat = xp.take(array, xp.reshape(rows, (-1,)), axis=0)
         return xp.reshape(flat, tuple(rows.shape) + tuple(array.shape[1:]))
 
-    return data._replace(
-        x=functions.as_floats(take(data.x), dtype, xp=xp),
-        t=take(data.t),
-        weights=None if data.weights is None else take(data.weights),
-    )
+    weights = data.weights
+    if weights is not None:
+        weights = take(weights, rows if data.offsets is None else rows + data.offsets)
+    x = functions.as_floats(take(data.x, rows), dtype, xp=xp)
+    return data._replace(x=x, t=take(data.t, rows), weights=weights)
 
 
 def batch_loss(
@@ -267,8 +290,17 @@ def batch_loss(
 
 def _coefficients(problem: Problem, steps: np.ndarray, rates: np.ndarray) -> dict[str, Any]:
     t = (steps + 1.0)[:, None, None]
-    c = problem.optimizer.coefficients(t, rates) | problem.penalty.coefficients()
-    return c if problem.max_norm is None else c | {"max_norm": problem.max_norm}
+    return problem.optimizer.coefficients(t, rates) | fixed_coefficients(problem)
+
+
+def fixed_coefficients(problem: Problem) -> dict[str, Any]:
+    """Return the coefficients that are not the optimizer's."""
+    c = problem.penalty.coefficients()
+    if problem.max_norm is not None:
+        c["max_norm"] = problem.max_norm
+    for i, layer in enumerate(problem.network.layers):
+        c |= {f"{name}{i}": value for name, value in layer.coefficients().items()}
+    return c
 
 
 def coefficient_names(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -295,7 +327,7 @@ def coefficient_table(
     epoch : int
     curve : sequence
         The monitored losses so far.
-    rate : float, array of shape (models, 1), or Schedule, optional
+    rate : float, array of shape (models, 1) or (steps, models, 1), or Schedule, optional
         In place of the optimizer's learning rate.
 
     Returns

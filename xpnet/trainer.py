@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from .network import Network
 from .optimizers import OPTIMIZERS, SGD, Optimizer
 from .penalties import Penalty
 from .placement import Placement, float_dtype
+from .problems import of_model
 from .state import TrainState, check_state, initial_state
 from .step import Problem, make_step
 from .training import Run
@@ -140,6 +142,42 @@ class Trainer:
             f"max_norm={p.max_norm!r}, backend={self.backend!r}, device={self.device!r}, "
             f"dtype={self.dtype!r}, random_state={self.random_state!r}, compile={self.compile})"
         )
+
+    @property
+    def n_models(self) -> int | None:
+        """How many models the hyperparameters and seeds are for; None for one net."""
+        return self._n_models
+
+    def models(self) -> list[Trainer]:
+        """Return a trainer for each model of a stack, with its own hyperparameters and seed.
+
+        Returns
+        -------
+        list of Trainer
+            One that is as this one, if it is for one model.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpnet import SGD, Dense, Network, Trainer
+        >>> rates = np.array([[0.1], [0.2]])
+        >>> stack = Trainer(Network([Dense(1, 1)]), "squared_error", SGD(rates), random_state=0)
+        >>> [trainer.problem.optimizer.learning_rate for trainer in stack.models()]
+        [0.1, 0.2]
+        """
+        seeds = self._seeds or [self.random_state] * (self._n_models or 1)
+        return [self._model(k, seed) for k, seed in enumerate(seeds)]
+
+    def _model(self, k: int, seed: Any) -> Trainer:
+        own = copy.copy(self)
+        for name in ("state_", "history_", "stopped_"):
+            own.__dict__.pop(name, None)
+        own.problem = of_model(self.problem, k)
+        # Models with one generator have one order: each goes on from a copy of it.
+        own.random_state = copy.deepcopy(seed) if self._seeds is None else seed
+        own._seeds = own._n_models = None
+        own._steps = {}
+        return own
 
     def initialize(self, params: Any = None) -> TrainState:
         """Return the state before the first step, on the host in float64.

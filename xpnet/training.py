@@ -18,7 +18,7 @@ from .placement import Placement, Samples, SparseRows
 from .state import TrainState, snapshots
 from .step import Data, coefficient_table
 
-__all__ = ["DivergenceError", "Run"]
+__all__ = ["DivergenceError", "Run", "Steps", "diverged"]
 
 _MOST_ELEMENTS = 1 << 22
 """So many dense elements of sparse features are on the device at a time."""
@@ -29,6 +29,28 @@ _STEPS_AHEAD = 1024
 
 class DivergenceError(FloatingPointError):
     """A loss or a parameter became NaN or infinite; the message says when."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What the steps of an epoch gave.
+
+    Attributes
+    ----------
+    params : array of shape (n_params,) or (models, n_params)
+    optimizer_state : tuple of arrays of that shape
+    sums : float64 array of shape (steps,) or (steps, models)
+        What each step returned, on the host.
+    rows : list of integer arrays of shape (steps, batch) or (steps, models, batch)
+    """
+
+    params: Array
+    optimizer_state: tuple[Array, ...]
+    sums: np.ndarray
+    rows: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +75,10 @@ class Run:
         Whether a step returns its batch's objective, of which the epoch's loss is then the mean.
     compile : bool
         Whether the backend may run the steps another way than call by call.
+    members : numpy.ndarray of shape (n,) or (models, n), or None
+        The rows of `samples` that are trained on; None is all.
+    held_out_members : numpy.ndarray of shape (n,) or (models, n), or None
+        Those of `held_out` that are evaluated.
     """
 
     place: Placement
@@ -65,6 +91,8 @@ class Run:
     keep_steps: bool = False
     objectives: bool = False
     compile: bool = True
+    members: np.ndarray | None = None
+    held_out_members: np.ndarray | None = None
     _ahead: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     """The coefficients of the next steps, as far as they are known."""
 
@@ -91,27 +119,34 @@ class Run:
             A loss or a parameter became NaN or infinite; the message names epoch and step.
         """
         began = time.perf_counter()
-        order, rows = self._rows(state, max_steps)
-        params, optimizer_state, sums = self._scan(rows, state, learning_rate)
-        self._check(params, sums, state.epoch)
-        self._record(params, sums, rows, history)
-        self._evaluate(params, history)
+        order = self._order(state)
+        steps = self.steps(order, state, learning_rate, max_steps)
+        for model, (what, step) in self.failures(steps).items():
+            raise diverged(what, state.epoch, step, model if steps.sums.ndim > 1 else None)
+        losses, step_losses = self.losses(steps)
+        history.append(losses=losses)
+        for value in step_losses if self.keep_steps else ():
+            history.append(step_losses=value)
+        history.append(**self.evaluations(steps.params))
         history.append(seconds=time.perf_counter() - began)
         return replace(
             state,
-            params=params,
-            optimizer_state=optimizer_state,
-            step=state.step + sum(map(len, rows)),
+            params=steps.params,
+            optimizer_state=steps.optimizer_state,
+            step=state.step + len(steps),
             epoch=state.epoch + 1,
             generators=snapshots(self.generators),
             curve=(*state.curve, history.monitored[-1]),
             order=order if self.batches.chained else None,
         )
 
-    def _rows(
-        self, state: TrainState, max_steps: int | None
-    ) -> tuple[np.ndarray, list[np.ndarray]]:
-        n = len(self.samples.t)
+    @property
+    def n_samples(self) -> int:
+        """How many samples each model trains on."""
+        return len(self.samples.t) if self.members is None else self.members.shape[-1]
+
+    def _order(self, state: TrainState) -> np.ndarray:
+        n = self.n_samples
         previous: list[dict[str, Any]] = [{}] * len(self.generators)
         if self.batches.chained and state.order is not None and state.order.shape[-1] == n:
             previous = [{"previous": order} for order in np.atleast_2d(state.order)]
@@ -119,16 +154,20 @@ class Run:
             self.batches.order(n, rng, state.epoch, **last)
             for rng, last in zip(self.generators, previous, strict=True)
         ]
-        order = np.stack(orders) if len(orders) > 1 else orders[0]
-        size = self.batches.size(n)
-        wanted = order if max_steps is None else order[..., : max_steps * size]
-        return order, split(wanted, size)
+        return np.stack(orders) if len(orders) > 1 else orders[0]
 
-    def _scan(
-        self, rows: list[np.ndarray], state: TrainState, learning_rate: Any
-    ) -> tuple[Array, Any, np.ndarray]:
+    def steps(
+        self,
+        order: np.ndarray,
+        state: TrainState,
+        learning_rate: Any = None,
+        max_steps: int | None = None,
+    ) -> Steps:
+        """Run the steps of an epoch, given the order of the rows of `samples`."""
         carry: Any = state.params, state.optimizer_state
         first, results = state.step, []
+        size = self.batches.size(self.n_samples)
+        rows = split(order if max_steps is None else order[..., : max_steps * size], size)
         table = self._coefficients(sum(map(len, rows)), state, learning_rate)
         for windows, data in self._windows(rows):
             parts = []
@@ -141,7 +180,7 @@ class Run:
             results += found
         # Read back only now, when all is under way.
         sums = np.concatenate([self.place.backend.to_host(s) for s in results])
-        return *carry, np.asarray(sums, dtype=np.float64)
+        return Steps(carry[0], carry[1], np.asarray(sums, dtype=np.float64), rows)
 
     def _windows(self, rows: list[np.ndarray]) -> Iterator[tuple[list[np.ndarray], Data]]:
         """Yield rows and the data they index; of sparse features some batches at a time."""
@@ -155,11 +194,16 @@ class Run:
             for start in range(0, len(part), n_steps):
                 window = part[start : start + n_steps]
                 flat = window.reshape(-1)
-                weights = None if host.weights is None else self.place.floats(host.weights[flat])
+                weights = None
+                if host.weights is not None:
+                    weights = self.place.floats(host.weights_of(window).reshape(-1))
                 yield (
                     [np.arange(flat.size, dtype=np.int32).reshape(window.shape)],
                     data._replace(
-                        x=data.x[flat], t=self.place.targets(host.t[flat]), weights=weights
+                        x=data.x[flat],
+                        t=self.place.targets(host.t[flat]),
+                        weights=weights,
+                        offsets=None,
                     ),
                 )
 
@@ -196,58 +240,67 @@ class Run:
         )
         return table.astype(self.place.dtype)
 
-    def _record(
-        self, params: Array, sums: np.ndarray, rows: list[np.ndarray], history: History
-    ) -> None:
-        """Add the epoch's loss, and those of its steps, to the history."""
+    def losses(self, steps: Steps) -> tuple[np.ndarray, Any]:
+        """Return the epoch's loss, and those of its steps, of each model."""
+        rows, sums = steps.rows, steps.sums
         if self.objectives:
             sizes = np.concatenate([np.full(len(part), part.shape[-1]) for part in rows])
             sizes = sizes.reshape(-1, *[1] * (sums.ndim - 1))
-            steps = sums
-            loss = _over_steps(sums * sizes) / sizes.sum()
-        elif self.samples.weights is None and not self.keep_steps:
+            return _over_steps(sums * sizes) / sizes.sum(), sums
+        means: Any = None
+        if self.samples.weights is None and not self.keep_steps:
             loss = _over_steps(sums) / sum(part.shape[0] * part.shape[-1] for part in rows)
-            loss = loss + penalty_value(self.place, params, self.samples)
         else:
             totals = np.concatenate([self._totals(part, sums.ndim) for part in rows])
-            steps = _divide(sums, totals)
+            means = _divide(sums, totals)
             loss = _divide(_over_steps(sums), _over_steps(totals))
-            loss = loss + penalty_value(self.place, params, self.samples)
-        history.append(losses=loss)
-        if self.keep_steps:
-            for value in steps:
-                history.append(step_losses=value)
+        total = self.samples.total(self.members)
+        return loss + penalty_value(self.place, steps.params, self.samples, total), means
 
     def _totals(self, rows: np.ndarray, ndim: int) -> np.ndarray:
         """Return the sum of the sample weights of each batch, shaped to divide the sums."""
         if self.samples.weights is None:
             totals = np.full(rows.shape[:-1], float(rows.shape[-1]))
         else:
-            totals = self.samples.weights[rows].sum(axis=-1)
+            totals = self.samples.weights_of(rows).sum(axis=-1)
         return totals if totals.ndim == ndim else totals[:, None]
 
-    def _check(self, params: Array, sums: np.ndarray, epoch: int) -> None:
-        xp = self.place.backend.xp
-        if not np.isfinite(sums).all():
-            at = np.argwhere(~np.isfinite(sums))[0]
-            what = f"the training loss became {sums[tuple(at)]}"
-        elif not bool(xp.all(xp.isfinite(params))):
-            at = np.array([len(sums) - 1])
-            what = "a parameter became NaN or infinite"
-        else:
-            return
-        model = f", model {at[1]}" if len(at) > 1 else ""
-        raise DivergenceError(
-            f"Training diverged: {what} in epoch {epoch + 1}, step {at[0] + 1} of that epoch"
-            f"{model}. Try a smaller learning rate, scaled inputs, or max_norm=1.0."
-        )
+    def failures(self, steps: Steps) -> dict[int, tuple[str, int]]:
+        """Return what became NaN or infinite, and at which step, by the number of the model."""
+        backend, xp, n_steps = self.place.backend, self.place.backend.xp, len(steps.sums)
+        params = xp.all(xp.isfinite(steps.params), axis=-1)
+        if np.isfinite(steps.sums).all() and bool(xp.all(params)):
+            return {}
+        losses = steps.sums.reshape(n_steps, -1)
+        finite = np.isfinite(losses)
+        fine = finite.all(axis=0) & np.reshape(backend.to_host(params), (-1,))
+        found = {}
+        for k in map(int, np.flatnonzero(~fine)):
+            if finite[:, k].all():
+                found[k] = "a parameter became NaN or infinite", n_steps - 1
+            else:
+                step = int(np.argmin(finite[:, k]))
+                found[k] = f"the training loss became {losses[step, k]}", step
+        return found
 
-    def _evaluate(self, params: Array, history: History) -> None:
+    def evaluations(self, params: Array) -> dict[str, np.ndarray]:
+        """Return scores, and loss and score of the held-out samples, where they are asked for."""
+        found = {}
         if self.score:
-            history.append(scores=evaluate(self.place, params, self.samples)[1])
+            found["scores"] = evaluate(self.place, params, self.samples, self.members)[1]
         if self.held_out is not None:
-            loss, score = evaluate(self.place, params, self.held_out)
-            history.append(val_losses=loss, val_scores=score)
+            loss, score = evaluate(self.place, params, self.held_out, self.held_out_members)
+            found |= {"val_losses": loss, "val_scores": score}
+        return found
+
+
+def diverged(what: str, epoch: int, step: int, model: int | None = None) -> DivergenceError:
+    """Return the error that says what became NaN or infinite, and when."""
+    which = "" if model is None else f", model {model}"
+    return DivergenceError(
+        f"Training diverged: {what} in epoch {epoch + 1}, step {step + 1} of that epoch{which}. Try "
+        "a smaller learning rate, scaled inputs, or max_norm=1.0."
+    )
 
 
 def _over_steps(values: np.ndarray) -> np.ndarray:

@@ -169,6 +169,24 @@ def check_same_length(**lengths: int) -> None:
         raise ValueError(f"The numbers of samples differ: {told}.")
 
 
+def check_rows(name: str, value: Any, n_samples: int) -> np.ndarray:
+    """Return row numbers of shape (n,), at least one, each of one of so many samples."""
+    rows = np.asarray(value)
+    if rows.dtype == bool and rows.shape == (n_samples,):
+        rows = np.flatnonzero(rows)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or not rows.size:
+        raise ValueError(
+            f"{name} has shape {rows.shape} and dtype {rows.dtype}; integers of shape (n,), or "
+            f"True and False of shape ({n_samples},), at least one of them, are needed."
+        )
+    if rows.min() < 0 or rows.max() >= n_samples:
+        raise ValueError(
+            f"{name} holds rows from {rows.min()} to {rows.max()}; there are {n_samples} samples, "
+            "counted from 0."
+        )
+    return rows.astype(np.int64)
+
+
 def check_weights(name: str, value: Any, n_samples: int) -> np.ndarray:
     """Return sample weights of shape (n_samples,), not negative and not all zero."""
     weights = check_numeric(name, value).astype(np.float64)

@@ -150,7 +150,7 @@ def test_a_callback_that_fails_leaves_the_complete_epochs(event, error, seeds):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-@pytest.mark.parametrize("method", ["_rows", "_scan", "_check", "_record", "_evaluate"])
+@pytest.mark.parametrize("method", ["_order", "steps", "failures", "losses", "evaluations"])
 def test_an_epoch_that_is_interrupted_leaves_the_complete_ones(monkeypatch, method, error):
     events, calls, kept = [], [], getattr(training.Run, method)
 

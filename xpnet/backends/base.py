@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -137,6 +138,13 @@ class Backend(ABC):
     def threads(self, work: int) -> contextlib.AbstractContextManager[Any]:
         """Return the context for products of at most so many multiplications each."""
         return contextlib.nullcontext()
+
+    def free_memory(self) -> int | None:
+        """Return how many bytes the device has left; None where nobody knows."""
+        try:
+            return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (AttributeError, ValueError, OSError):
+            return None
 
     def dtype(self, name: str) -> Any:
         """Return the library's dtype object of that name, or say that the device lacks it."""

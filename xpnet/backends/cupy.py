@@ -129,6 +129,9 @@ class CuPy(Backend):
 
         return cupy.asnumpy(array)
 
+    def free_memory(self) -> int | None:
+        return int(self.device.mem_info[0])
+
     @contextlib.contextmanager
     def session(self, dtype: str) -> Iterator[None]:
         with super().session(dtype), self.device:

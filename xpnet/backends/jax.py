@@ -100,6 +100,13 @@ class JAX(Backend):
     def to_host(self, array: Array) -> np.ndarray:
         return np.asarray(array)
 
+    def free_memory(self) -> int | None:
+        if self.device.platform == "cpu":
+            return super().free_memory()
+        told = self.device.memory_stats() or {}
+        limit = told.get("bytes_limit")
+        return None if limit is None else int(limit - told.get("bytes_in_use", 0))
+
     @contextlib.contextmanager
     def session(self, dtype: str) -> Iterator[None]:
         import jax

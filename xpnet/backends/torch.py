@@ -58,6 +58,13 @@ class Torch(Backend):
     def to_host(self, array: Array) -> np.ndarray:
         return np.asarray(array.detach().cpu())
 
+    def free_memory(self) -> int | None:
+        import torch
+
+        if self.device.type == "cuda":
+            return int(torch.cuda.mem_get_info(self.device)[0])
+        return super().free_memory() if self.device.type == "cpu" else None
+
     @contextlib.contextmanager
     def session(self, dtype: str) -> Iterator[None]:
         import torch

@@ -30,6 +30,9 @@ class Callback:
     """Whether it may change the training. Checkpoints compare such callbacks alone: others, such
     as a progress bar, may come and go between a run and its resumption."""
 
+    alone: bool = False
+    """Whether it belongs to a fit of its own: it cannot be one of many that are fitted at once."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name in vars(cls):

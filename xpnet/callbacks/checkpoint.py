@@ -91,6 +91,7 @@ class Checkpoint(Callback):
 
     last = True
     steers = False
+    alone = True
 
     def __init__(
         self, path: str | os.PathLike[str], *, every: int = 1, resume: bool = True

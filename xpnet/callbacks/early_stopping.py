@@ -89,7 +89,7 @@ class EarlyStopping(Callback):
         exhausted = self._counter.update(self._sign * read(self._monitor, fit.history))
         if self._counter.best < before:
             self.best_epoch_ = fit.history.n_epochs
-            self._best_params = fit.state.params if self.restore_best else None
+            self._best_params = fit.params if self.restore_best else None
         if exhausted:
             self.exhausted(fit)
 

@@ -32,6 +32,7 @@ class ProgressBar(Callback):
     """
 
     steers = False
+    alone = True
 
     def __init__(self, label: str | None = None) -> None:
         self.label = label

@@ -47,7 +47,7 @@ def minimize(
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         here = place.floats(flat)
         loss, gradient = differentiate(place, here, samples, 0)
-        value = loss + penalty_value(place, here, samples)
+        value = loss + penalty_value(place, here, samples, samples.total())
         return float(value), gradient.astype(np.float64)
 
     n_done = 0

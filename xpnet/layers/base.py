@@ -35,11 +35,18 @@ class Noise(NamedTuple):
     seed : int32 array of shape (1, 1) or (models, 1, 1)
     step : int32 array of shape ()
     layer : int
+    coefficients : dict of str to array
+        Among them those of the layers, see `Layer.coefficients`.
     """
 
     seed: Array
     step: Array
     layer: int = 0
+    coefficients: dict[str, Array] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
+
+    def coefficient(self, name: str) -> Array:
+        """Return a coefficient of the layer, of shape (models, 1, 1)."""
+        return self.coefficients[f"{name}{self.layer}"][..., None]
 
 
 class Layer:
@@ -70,6 +77,10 @@ class Layer:
     def initialize(self, rng: np.random.RandomState) -> tuple[np.ndarray, ...]:
         """Draw the initial parameters on the host, in the order of `parameters`."""
         return ()
+
+    def coefficients(self) -> dict[str, np.ndarray]:
+        """Return the numbers of shape (models, 1) that each model of a stack has its own of."""
+        return {}
 
     def forward(
         self, xp: Namespace, parameters: tuple[Array, ...], x: Array, noise: Noise | None

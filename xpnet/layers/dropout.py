@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .. import random, validation
 from .base import Layer
@@ -17,7 +18,7 @@ class Dropout(Layer):
 
     Parameters
     ----------
-    rate : float in [0, 1), default 0.5
+    rate : float or array of shape (models, 1), in [0, 1), default 0.5
         Chance of falling out, in steps of 2**-24.
 
     References
@@ -31,18 +32,29 @@ class Dropout(Layer):
     >>> net = Network([Dense(30, 10), ReLU(), Dropout(0.2), Dense(10, 1)])
     """
 
-    rate: float = 0.5
+    rate: Any = 0.5
     noisy = True
 
     def __post_init__(self):
-        validation.check_real("rate", self.rate, high=1.0, open_high=True)
+        rate = validation.check_hyperparameter("rate", self.rate, high=1.0, open_high=True)
+        object.__setattr__(self, "rate", rate)
+
+    def coefficients(self):
+        if isinstance(self.rate, float):
+            return {}
+        threshold = (self.rate * random.SCALE).round()
+        return {"threshold": threshold, "scale": 1.0 / (1.0 - self.rate)}
 
     def forward(self, xp, parameters, x, noise):
-        if noise is None or self.rate == 0.0:
+        if noise is None or (isinstance(self.rate, float) and self.rate == 0.0):
             return x, None
         bits = random.bits(noise.seed, noise.step, noise.layer, x.shape[-2:], xp=xp)
-        kept = xp.astype(bits >= round(self.rate * random.SCALE), x.dtype)
-        factor = kept * (1.0 / (1.0 - self.rate))
+        if isinstance(self.rate, float):
+            kept, scale = bits >= round(self.rate * random.SCALE), 1.0 / (1.0 - self.rate)
+        else:  # 24 bits are exact in float32 too
+            kept = xp.astype(bits, x.dtype) >= noise.coefficient("threshold")
+            scale = noise.coefficient("scale")
+        factor = xp.astype(kept, x.dtype) * scale
         return x * factor, factor
 
     def input_gradient(self, xp, parameters, cache, gradient):

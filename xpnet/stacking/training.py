@@ -1,0 +1,165 @@
+"""The loop over stacks: each until its last model has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import backends
+from ..placement import Placement, Samples
+from ..step import make_step
+from ..training import Run
+from .members import Member
+from .plan import plan
+from .requests import Outcome, Request, Setting
+from .stack import Stack
+
+Told = Callable[[int], None]
+"""Called with a number of epochs of single models that are done, or that will not be needed."""
+
+
+class Table:
+    """The data set of which each model has its rows: checked and brought over once a backend.
+
+    Parameters
+    ----------
+    x : array of shape (samples, features)
+    t : array
+        Targets, as `Trainer.fit` takes them.
+    held_out : tuple (x, t, weights) or None
+        What all models are evaluated on.
+    """
+
+    def __init__(self, x: Any, t: Any, held_out: tuple[Any, Any, Any] | None = None) -> None:
+        self.x, self.t, self.held_out = x, t, held_out
+        self._features: dict[str, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_features": {}}
+
+    def samples(self, place: Placement) -> Samples:
+        """Return all samples on the backend, without weights."""
+        return self._samples(place, self.x, self.t, None, "")
+
+    def held_out_samples(self, place: Placement) -> Samples | None:
+        """Return what all models are evaluated on; None where each has its own rows, or nothing."""
+        if self.held_out is None:
+            return None
+        return self._samples(place, *self.held_out, "validation_")
+
+    def _samples(self, place: Placement, x: Any, t: Any, weights: Any, prefix: str) -> Samples:
+        if prefix not in self._features:
+            self._features[prefix] = place.features(x, prefix + "x")
+        known = self._features[prefix]
+        samples = place.samples(x, t, weights, prefix=prefix, features=known)
+        place.check_pixels(samples)
+        return samples
+
+
+def train(
+    requests: Sequence[Request],
+    table: Table,
+    setting: Setting,
+    *,
+    memory: int | None = None,
+    n_jobs: int | None = None,
+    told: Told = lambda epochs: None,
+) -> list[Outcome]:
+    """Train all requests, in stacks; return what became of each.
+
+    Parameters
+    ----------
+    requests : sequence of Request
+    table : Table
+    setting : Setting
+    memory : int, optional
+        Bytes that the stacks may take.
+    n_jobs : int, optional
+        Stacks that are trained at a time, by joblib.
+    told : callable
+    """
+    from joblib import Parallel, delayed, effective_n_jobs
+
+    jobs = effective_n_jobs(n_jobs) if n_jobs not in (None, 1) else 1
+    backend = backends.get(setting.backend, setting.device, like=(table.x,))
+    stacks = plan(requests, setting, backend, memory, jobs)
+    outcomes: list[Any] = [None] * len(requests)
+    if jobs == 1 or len(stacks) == 1:
+        results: Iterator[list[Outcome]] = (
+            train_stack([requests[i] for i in numbers], table, setting, told) for numbers in stacks
+        )
+    else:
+        results = Parallel(n_jobs=jobs, return_as="generator")(
+            delayed(train_stack)([requests[i] for i in numbers], table, setting)
+            for numbers in stacks
+        )
+    for numbers, found in zip(stacks, results, strict=True):
+        if jobs > 1 and len(stacks) > 1:
+            told(sum(requests[i].epochs for i in numbers))
+        for i, outcome in zip(numbers, found, strict=True):
+            outcomes[i] = outcome
+    return outcomes
+
+
+def train_stack(
+    requests: Sequence[Request], table: Table, setting: Setting, told: Told = lambda epochs: None
+) -> list[Outcome]:
+    """Train requests of one shape."""
+    first = requests[0].problem
+    backend = backends.get(setting.backend, setting.device, like=(table.x,))
+    place = Placement(backend, setting.dtype, first)
+    with place.session():
+        run = Run(
+            place,
+            make_step(first, record=setting.record),
+            table.samples(place),
+            requests[0].batches,
+            (),
+            table.held_out_samples(place),
+            score=setting.score,
+            keep_steps=setting.keep_steps,
+            objectives=setting.objectives,
+            compile=setting.compile,
+        )
+        members = [_member(request, run) for request in requests]
+        try:
+            _loop(Stack(members, setting.record), members, told)
+        finally:
+            for member in members:
+                member.close()
+        return [
+            Outcome(m.state, m.history, m.stopped, m.failure, r.callbacks)
+            for m, r in zip(members, requests, strict=True)
+        ]
+
+
+def _member(request: Request, run: Run) -> Member:
+    place = replace(run.place, problem=request.problem)
+    samples = run.samples._replace(weights=request.weights)
+    rows: dict[str, Any] = {}
+    if request.held_out_rows is not None:
+        rows = {"held_out": samples, "held_out_members": np.asarray(request.held_out_rows)}
+    own = replace(
+        run,
+        place=place,
+        samples=samples,
+        batches=request.batches,
+        generators=request.state.resumed_generators(),
+        members=np.asarray(request.rows),
+        **rows,
+    )
+    return Member(own, request.state, request.epochs, request.callbacks)
+
+
+def _loop(stack: Stack, members: Sequence[Member], told: Told) -> None:
+    known, total = 0, sum(member.total for member in members)
+    left = [member for member in members if member.advance()]
+    while left:
+        left = stack.epoch(left)
+        needed = sum(member.total - member.done for member in left)
+        told(total - needed - known)
+        known = total - needed
+    told(total - known)
