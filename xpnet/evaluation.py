@@ -80,13 +80,19 @@ def logits_of_rows(
 
 def _features(place: Placement, x: Array | SparseRows, rows: np.ndarray, dtype: Any) -> Array:
     """Return the features of rows of shape (models, n), as floats."""
-    backend, xp, flat = place.backend, place.backend.xp, rows.reshape(-1)
+    xp = place.backend.xp
     if isinstance(x, SparseRows):
-        taken = x[flat]
+        taken = xp.reshape(x[rows.reshape(-1)], (*rows.shape, x.shape[1]))
     else:
-        taken = xp.take(x, backend.asarray(flat, backend.index_dtype), axis=0)
-    shaped = xp.reshape(taken, (*rows.shape, x.shape[1]))
-    return functions.as_floats(shaped, dtype, xp=xp)
+        taken = _taken(place, x, rows)
+    return functions.as_floats(taken, dtype, xp=xp)
+
+
+def _taken(place: Placement, array: Array, rows: np.ndarray) -> Array:
+    """Return those rows, of shape (models, n), of an array on the device."""
+    backend, xp = place.backend, place.backend.xp
+    flat = xp.take(array, backend.asarray(rows.reshape(-1), backend.index_dtype), axis=0)
+    return xp.reshape(flat, (*rows.shape, *array.shape[1:]))
 
 
 def penalty_value(place: Placement, params: Array, samples: Samples, total: Any) -> np.ndarray:
@@ -138,7 +144,7 @@ def _evaluate_rows(
     backend, loss, data = place.backend, place.problem.loss, samples.data
     xp, weights = backend.xp, None
     logits = logits_of_rows(place, params, data.x, rows)
-    losses = loss.samples(xp, logits, place.targets(samples.t[rows]))
+    losses = loss.samples(xp, logits, _taken(place, data.t, rows))
     if samples.weights is not None:
         offsets = 0 if samples.offsets is None else samples.offsets[models]
         weights = samples.weights[rows + offsets]

@@ -298,8 +298,8 @@ def diverged(what: str, epoch: int, step: int, model: int | None = None) -> Dive
     """Return the error that says what became NaN or infinite, and when."""
     which = "" if model is None else f", model {model}"
     return DivergenceError(
-        f"Training diverged: {what} in epoch {epoch + 1}, step {step + 1} of that epoch{which}. Try "
-        "a smaller learning rate, scaled inputs, or max_norm=1.0."
+        f"Training diverged: {what} in epoch {epoch + 1}, step {step + 1} of that epoch{which}. "
+        "Try a smaller learning rate, scaled inputs, or max_norm=1.0."
     )
 
 

@@ -19,8 +19,9 @@ from ..callbacks import Checkpoint
 from ..history import History
 from ..losses import Loss
 from ..network import Network
-from ..optimizers import SGD
+from ..optimizers import SGD, Optimizer
 from ..placement import float_dtype
+from ..stacking import Outcome
 from ..state import TrainState, initial_state, snapshots
 from ..step import Problem
 from ..trainer import Trainer
@@ -200,15 +201,7 @@ class BaseMLP(FittedMLP, ABC):
         incremental: bool,
         **fit: Any,
     ) -> None:
-        convergence = Convergence(
-            self,
-            checked.rate_rule,
-            scores=bool(self.early_stopping),
-            n_samples=len(train.t),
-            seen=getattr(self, "t_", 0),
-            before=getattr(self, "_convergence", None),
-            incremental=incremental,
-        )
+        convergence = self._make_convergence(checked, len(train.t), incremental=incremental)
         self.callbacks_ = copy.deepcopy(checked.callbacks)
         for callback in self.callbacks_ if incremental else ():
             if isinstance(callback, Checkpoint):
@@ -232,13 +225,8 @@ class BaseMLP(FittedMLP, ABC):
         except DivergenceError as error:
             failure = error
         rng.set_state(trainer.state_.generators[0])
-        self._set_params(trainer.state_.params, train.X)
-        self._remember(trainer.state_, checked.optimizer)
-        if failure is not None:
-            nan = math.nan
-            trainer.history_.append(losses=nan, val_losses=nan, val_scores=nan)
-        self._adopt(trainer.history_, convergence.state())
-        self.stopped_ = trainer.stopped_
+        outcome = Outcome(trainer.state_, trainer.history_, trainer.stopped_, failure)
+        self._end(outcome, convergence, checked.optimizer, train.X)
         if self.verbose and self.stopped_ is not None and convergence.stopped_epoch_ is None:
             print(f"Stopped after iteration {self.n_iter_}: {self.stopped_}.")
         if failure is not None:
@@ -250,6 +238,31 @@ class BaseMLP(FittedMLP, ABC):
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+    def _make_convergence(
+        self, checked: Parameters, n_samples: int, *, incremental: bool = False
+    ) -> Convergence:
+        return Convergence(
+            self,
+            checked.rate_rule,
+            scores=bool(self.early_stopping),
+            n_samples=n_samples,
+            seen=getattr(self, "t_", 0),
+            before=getattr(self, "_convergence", None),
+            incremental=incremental,
+        )
+
+    def _end(
+        self, outcome: Outcome, convergence: Convergence, optimizer: Optimizer | None, X: Any
+    ) -> None:
+        """Take over what a stochastic fit leaves behind."""
+        self._set_params(outcome.state.params, X)
+        self._remember(outcome.state, optimizer)
+        if outcome.failure is not None:
+            nan = math.nan
+            outcome.history.append(losses=nan, val_losses=nan, val_scores=nan)
+        self._adopt(outcome.history, convergence.state())
+        self.stopped_ = outcome.stopped
 
     def _adopt(self, history: History, convergence: dict[str, Any]) -> None:
         """Take over the numbers that a stochastic fit leaves behind."""

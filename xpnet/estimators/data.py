@@ -139,15 +139,22 @@ def split(
     samples: Labelled, rng: np.random.RandomState, fraction: float, stratify: np.ndarray | None
 ) -> tuple[Labelled, Labelled]:
     """Return the samples to train on and those to validate on, in scikit-learn's draw."""
-    n_samples = len(samples.t)
-    parts = train_test_split(
+    parts = split_rows(len(samples.t), rng, fraction, stratify)
+    train, held_out = (Labelled(*(_take(array, rows) for array in samples)) for rows in parts)
+    return train, held_out
+
+
+def split_rows(
+    n_samples: int, rng: np.random.RandomState, fraction: float, stratify: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which samples to train on and which to validate on, in scikit-learn's draw."""
+    train, held_out = train_test_split(
         np.arange(n_samples), random_state=rng, test_size=fraction, stratify=stratify
     )
-    train, held_out = (Labelled(*(_take(array, rows) for array in samples)) for rows in parts)
-    if len(held_out.t) < 2:
+    if len(held_out) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
-            f"dataset: validation_fraction={fraction} of {n_samples} samples is {len(held_out.t)}."
+            f"dataset: validation_fraction={fraction} of {n_samples} samples is {len(held_out)}."
         )
     return train, held_out
 

@@ -26,7 +26,7 @@ def fit_many(
     *,
     rows: Sequence[Any] | None = None,
     epochs: int | Sequence[int] = 10,
-    batch_size: int | None | Sequence[int | None] = 32,
+    batch_size: int | Sequence[int | None] | None = 32,
     sampling: str | Batches = "shuffle",
     sample_weight: Any = None,
     validation_data: tuple[Any, ...] | None = None,
@@ -114,19 +114,23 @@ def fit_many(
         raise ValueError("validation_data and validation_rows: pass only one of them.")
     _check_callbacks(options.check_callbacks(callbacks))
     n_samples = _n_samples(x)
+
+    def check_size(size: Any) -> Batches:
+        return options.check_sampling(sampling, size)
+
     each = {
         "rows": _rows("rows", rows, n, n_samples),
         "held_out_rows": _rows("validation_rows", validation_rows, n, n_samples),
         "weights": _weights(sample_weight, n, n_samples),
         "epochs": _each("epochs", epochs, n, lambda v: validation.check_integer("epochs", v)),
-        "batches": _each("batch_size", batch_size, n, lambda v: options.check_sampling(sampling, v)),
+        "batches": _each("batch_size", batch_size, n, check_size),
     }
     if rows is None:
         each["rows"] = [np.arange(n_samples)] * n
-    states = [None] * n if states is None else _listed("states", states, n)
+    begins: list[Any] = [None] * n if states is None else _listed("states", states, n)
     settings: dict[Any, list[int]] = {}
     requests = []
-    for k, (trainer, state) in enumerate(zip(trainers, states, strict=True)):
+    for k, (trainer, state) in enumerate(zip(trainers, begins, strict=True)):
         own = {name: values[k] for name, values in each.items()}
         begin = _begin(trainer, state)
         requests.append(Request(trainer.problem, begin, callbacks=copy.deepcopy(callbacks), **own))

@@ -48,7 +48,7 @@ class Member(Fit):
         self._running = self.epochs()
 
     @property
-    def state(self) -> TrainState:  # type: ignore[override]
+    def state(self) -> TrainState:
         """After the last epoch; to replace it is allowed."""
         if self._own is not None:
             return self._own

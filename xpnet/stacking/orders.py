@@ -26,8 +26,9 @@ class Source:
     def __init__(self, batches: Batches, n_samples: int, state: TrainState) -> None:
         self._batches, self._n_samples, self._start = batches, n_samples, state
         (self._generator,) = state.resumed_generators()
-        fits = state.order is not None and state.order.shape[-1] == n_samples
-        self._order = np.reshape(state.order, (-1,)) if batches.chained and fits else None
+        last = state.order if batches.chained else None
+        fits = last is not None and last.shape[-1] == n_samples
+        self._order = np.ravel(last) if last is not None and fits else None
         self._drawn = 0
 
     def draw(self) -> np.ndarray:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..backends import Backend
 from ..problems import shape
 from .requests import Request, Setting
+
+_log = logging.getLogger("xpnet")
 
 _MOST_MODELS = 256
 """On the host larger stacks are no faster."""
@@ -23,6 +25,7 @@ def plan(
     backend: Backend,
     memory: int | None = None,
     n_jobs: int = 1,
+    say: Callable[[str], None] = _log.info,
 ) -> list[list[int]]:
     """Return the numbers of the requests of each stack.
 
@@ -36,6 +39,8 @@ def plan(
         Bytes that all stacks that are trained at a time may take; half of what is free if None.
     n_jobs : int
         So many stacks are trained at a time.
+    say : callable
+        Is told what memory they will take.
     """
     groups: dict[Any, list[int]] = {}
     for number, request in enumerate(requests):
@@ -49,13 +54,10 @@ def plan(
         size = _size(len(numbers), each, memory, n_jobs, on_host=backend.device_name == "cpu")
         most = max(most, each * min(size, len(numbers)))
         stacks += [numbers[start : start + size] for start in range(0, len(numbers), size)]
-    logging.getLogger("xpnet").info(
-        "%d nets in %d stacks of at most %d, about %.1f MB at a time; the limit is %s.",
-        len(requests),
-        len(stacks),
-        max(map(len, stacks), default=0),
-        most * n_jobs / 1e6,
-        "unknown" if memory is None else f"{memory / 1e6:,.0f} MB",
+    limit = "" if memory is None else f" of {memory / 1e6:,.0f} MB that they may take"
+    say(
+        f"{len(requests)} nets in {len(stacks)} stacks of at most {max(map(len, stacks))}, about "
+        f"{most * n_jobs / 1e6:,.1f} MB at a time{limit}."
     )
     return stacks
 

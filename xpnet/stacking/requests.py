@@ -69,7 +69,7 @@ class Outcome:
     callbacks: Sequence[Callback] = field(default_factory=tuple)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Setting:
     """What all requests of a call have in common.
 

@@ -12,12 +12,12 @@ import numpy as np
 from ..backends import Array
 from ..optimizers import Schedule
 from ..placement import Placement, Samples
+from ..problems import column, stacked
 from ..state import TrainState
 from ..step import constant_coefficients, make_step
 from ..training import Run, Steps, diverged
 from .members import Member
 from .orders import sources
-from ..problems import column, stacked
 
 _MOST_IDLE = 0.5
 """A stack is made anew without the models that have ended once they are more than this part of it.
@@ -48,7 +48,8 @@ class Stack:
     def _build(self, members: Sequence[Member]) -> None:
         """Take over the states of members, or of those of them that are left."""
         states = [member.state for member in members]
-        runs, first = [member.run for member in members], states[0]
+        runs: list[Any] = [member.run for member in members]
+        first = states[0]
         place = replace(runs[0].place, problem=stacked([run.place.problem for run in runs]))
         arrays = zip(*((s.params, *s.optimizer_state) for s in states), strict=True)
         params, *moments = (_joined(place, column) for column in arrays)
@@ -93,8 +94,11 @@ class Stack:
         for k in failures.keys() & {member.index for member in members}:
             what, step = failures[k]
             member = self._members[k]
-            state = self._state_of(member, before, member.curve, self._sources[member].state_before())
-            member.fail(diverged(what, before.epoch, step), state)
+            orders = self._sources[member].state_before()
+            member.fail(
+                diverged(what, before.epoch, step),
+                self._state_of(member, before, member.curve, orders),
+            )
         left = [member for member in members if member.failure is None]
         for member in left:
             self._tell(member, entries, seconds)
@@ -192,7 +196,7 @@ def _shared(place: Placement, sets: Sequence[Samples]) -> Samples:
     numbers: dict[int, int] = {}
     for samples in sets:
         numbers.setdefault(id(samples.weights), len(numbers))
-    chosen = {id(samples.weights): samples.weights for samples in sets}
+    chosen: dict[int, Any] = {id(samples.weights): samples.weights for samples in sets}
     flat = np.concatenate([chosen[which] for which in numbers])
     offsets = np.array([[numbers[id(samples.weights)] * len(first.t)] for samples in sets])
     backend = place.backend

@@ -67,6 +67,7 @@ def train(
     memory: int | None = None,
     n_jobs: int | None = None,
     told: Told = lambda epochs: None,
+    **plans: Any,
 ) -> list[Outcome]:
     """Train all requests, in stacks; return what became of each.
 
@@ -80,12 +81,14 @@ def train(
     n_jobs : int, optional
         Stacks that are trained at a time, by joblib.
     told : callable
+    **plans
+        `say` of `plan`.
     """
     from joblib import Parallel, delayed, effective_n_jobs
 
     jobs = effective_n_jobs(n_jobs) if n_jobs not in (None, 1) else 1
     backend = backends.get(setting.backend, setting.device, like=(table.x,))
-    stacks = plan(requests, setting, backend, memory, jobs)
+    stacks = plan(requests, setting, backend, memory, jobs, **plans)
     outcomes: list[Any] = [None] * len(requests)
     if jobs == 1 or len(stacks) == 1:
         results: Iterator[list[Outcome]] = (

@@ -1,0 +1,242 @@
+"""Many estimators of one kind, fitted in one pass, each on its rows of one data set."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_regressor
+from sklearn.utils import check_random_state
+
+from .. import backends, stacking
+from ..evaluation import logits_of_rows, model_groups
+from ..placement import Placement
+from ..problems import shape
+from ..state import TrainState, initial_state, snapshots
+from ..step import Problem
+from . import data, parameters
+from .attributes import OF_DATA
+from .base import BaseMLP
+from .convergence import Convergence
+
+
+@dataclass(eq=False)
+class Fitting:
+    """A fit of an estimator on some rows.
+
+    Attributes
+    ----------
+    candidate : Candidate
+    rows : integer array
+        The rows of the data set that it is fitted on, those of early stopping among them.
+    request : Request
+    convergence : Convergence
+    outcome : Outcome or None
+        What became of it.
+    """
+
+    candidate: Candidate
+    rows: np.ndarray
+    request: stacking.Request
+    convergence: Convergence
+    outcome: stacking.Outcome | None = None
+
+    @property
+    def params(self) -> Any:
+        """The parameters that it ended with."""
+        assert self.outcome is not None
+        return self.outcome.state.params
+
+
+class Candidate:
+    """An estimator that is not fitted, with what all its fits share.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+    pool : Pool
+    """
+
+    def __init__(self, estimator: BaseMLP, pool: Pool) -> None:
+        self.estimator = estimator
+        self.checked = parameters.check(estimator)
+        estimator.__dict__.update(pool.learned)
+        self.dtype = data.float_type(estimator, pool.X)
+        if self.can_be_stacked:
+            self._prepare(pool)
+
+    @property
+    def can_be_stacked(self) -> bool:
+        """Whether its fits can be some of many: not of L-BFGS, nor with checkpoints."""
+        alone = any(callback.alone for callback in self.checked.callbacks)
+        return self.checked.optimizer is not None and not alone
+
+    def _prepare(self, pool: Pool) -> None:
+        est, checked = self.estimator, self.checked
+        network = checked.network(pool.X.shape[1], est._count_outputs(pool.t))
+        est._set_network(network, est._make_loss(self.dtype))
+        est._fitted_loss.prepare(pool.t, network.n_outputs, "y")
+        assert checked.optimizer is not None
+        self.problem = Problem(
+            network, est._fitted_loss, checked.optimizer, checked.penalty, est.max_norm
+        )
+        self.setting = stacking.Setting(
+            est.backend, est.device, self.dtype, record="objective", objectives=True
+        )
+        self._begin: tuple[TrainState, np.random.RandomState] | None = None
+
+    def begin(self) -> tuple[TrainState, np.random.RandomState]:
+        """Return where a fit begins: with a seed, where all begin."""
+        if self._begin is not None:
+            state, rng = self._begin
+            return state, copy.deepcopy(rng)
+        seed = self.estimator.random_state
+        rng = check_random_state(copy.deepcopy(seed))
+        state = initial_state(self.problem, (rng,), False, None)
+        if seed is not None:
+            self._begin = state, copy.deepcopy(rng)
+        return state, rng
+
+
+class Pool:
+    """A data set, checked once, on whose rows many estimators of one kind are fitted.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Of the kind.
+    X, y, sample_weight
+        As for its `fit`.
+    """
+
+    def __init__(self, estimator: BaseMLP, X: Any, y: Any, sample_weight: Any = None) -> None:
+        known = clone(estimator)
+        self.X, self.y = data.check_fit(known, X, y, reset=True, numeric=is_regressor(known))
+        self.weights = data.check_weights(sample_weight, self.X.shape[0])
+        known._fit_targets(self.y, first=True, incremental=False)
+        self.t = known._encode(self.y)
+        names = (*OF_DATA, "_multilabel")
+        self.learned = {name: vars(known)[name] for name in names if name in vars(known)}
+        self._table = stacking.Table(self.X, self.t)
+        self._weights: dict[Any, np.ndarray | None] = {}
+
+    def check_rows(self, rows: np.ndarray, name: str) -> None:
+        """Raise where no sample of one of the classes is among the rows."""
+        classes = self.learned.get("classes_")
+        if classes is None or self.learned["_multilabel"]:
+            return
+        missing = np.setdiff1d(classes, self.y[rows])
+        if missing.size:
+            raise ValueError(
+                f"{name} trains on no sample of class {missing[0]!r}. Take folds that have all "
+                "classes, such as StratifiedKFold's, or fewer of them."
+            )
+
+    def fitting(self, candidate: Candidate, rows: np.ndarray) -> Fitting:
+        """Return a fit of a candidate on rows, to be handed to `fit`."""
+        est, checked = candidate.estimator, candidate.checked
+        state, rng = candidate.begin()
+        train, held_out = rows, None
+        if est.early_stopping:
+            stratify = est._stratify(self.t[rows])
+            parts = data.split_rows(len(rows), rng, est.validation_fraction, stratify)
+            train, held_out = (rows[part] for part in parts)
+            state = replace(state, generators=snapshots((rng,)))
+        convergence = est._make_convergence(checked, len(train))
+        request = stacking.Request(
+            candidate.problem,
+            state,
+            train,
+            parameters.batches(est, len(train)),
+            est.max_iter,
+            held_out,
+            self._sample_weights(est, rows),
+            [convergence, *copy.deepcopy(checked.callbacks)],
+        )
+        return Fitting(candidate, rows, request, convergence)
+
+    def _sample_weights(self, estimator: BaseMLP, rows: np.ndarray) -> np.ndarray | None:
+        """Return the weights of all samples, right for those rows; equal ones are one array."""
+        kind = getattr(estimator, "class_weight", None)
+        key = repr(kind), rows.tobytes() if kind is not None else None
+        if key not in self._weights:
+            own = None if self.weights is None else self.weights[rows]
+            found = estimator._sample_weights(self.y[rows], own)
+            if found is not None and kind is not None:
+                weights = np.zeros(len(self.t))
+                weights[rows] = found
+                found = weights
+            self._weights[key] = found if kind is not None else self.weights
+        return self._weights[key]
+
+    def fit(
+        self,
+        fittings: Sequence[Fitting],
+        **options: Any,
+    ) -> None:
+        """Run all fits, with the options of `stacking.train`; each then has its outcome."""
+        for setting, group in _grouped(fittings, lambda f: f.candidate.setting):
+            requests = [fitting.request for fitting in group]
+            found = stacking.train(requests, self._table, setting, **options)
+            for fitting, outcome in zip(group, found, strict=True):
+                fitting.outcome = outcome
+                fitting.convergence = outcome.callbacks[0]
+
+    def fitted(self, fitting: Fitting) -> BaseMLP:
+        """Return the fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            Training diverged.
+        """
+        est, outcome = copy.copy(fitting.candidate.estimator), fitting.outcome
+        assert outcome is not None
+        est._forget()
+        est._end(outcome, fitting.convergence, fitting.candidate.checked.optimizer, self.X)
+        est.callbacks_ = list(outcome.callbacks[1:])
+        if outcome.failure is not None:
+            est._diverged(outcome.failure)
+        return est
+
+    def logits(
+        self, fittings: Sequence[Fitting], rows: Sequence[np.ndarray]
+    ) -> Iterator[tuple[Fitting, np.ndarray]]:
+        """Yield each fit with its logits of its own rows, on the host."""
+        pairs = list(zip(fittings, rows, strict=True))
+
+        def kind(pair: tuple[Fitting, np.ndarray]) -> Any:
+            fitting, own = pair
+            return fitting.candidate.setting, _network_shape(fitting), len(own)
+
+        for (setting, _, _), group in _grouped(pairs, kind):
+            yield from self._logits(setting, group)
+
+    def _logits(
+        self, setting: stacking.Setting, pairs: Sequence[tuple[Fitting, np.ndarray]]
+    ) -> Iterator[tuple[Fitting, np.ndarray]]:
+        backend = backends.get(setting.backend, setting.device, like=(self.X,))
+        place = Placement(backend, setting.dtype, pairs[0][0].candidate.problem)
+        with place.session():
+            x = self._table.samples(place).data.x
+            rows = np.stack([own for _, own in pairs])
+            for models in model_groups(place, rows):
+                chosen = [place.floats(fitting.params) for fitting, _ in pairs[models]]
+                params = backend.xp.stack(chosen)
+                found = backend.to_host(logits_of_rows(place, params, x, rows[models]))
+                yield from zip((fitting for fitting, _ in pairs[models]), found, strict=True)
+
+
+def _network_shape(fitting: Fitting) -> Any:
+    return shape(fitting.candidate.problem)
+
+
+def _grouped(items: Sequence[Any], key: Callable[[Any], Any]) -> Iterator[tuple[Any, list[Any]]]:
+    """Yield keys, and the items that have them."""
+    groups: dict[Any, list[Any]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    yield from groups.items()
