@@ -18,7 +18,7 @@ ROOMS = (
     *("losses", "penalties", "network", "patience", "optimizers", "batches", "history", "metrics"),
     *("step", "problems", "placement", "evaluation", "gradcheck", "state", "training", "checkpoints"),
     *("fitting", "callbacks", "options", "trainer", "stacking", "onnx"),
-    "estimators",
+    *("estimators", "model_selection"),
     *("datasets", "nets", "plots", "parity", "bench", "cli"),
 )
 """Each imports only from those before it."""

@@ -11,6 +11,7 @@ from . import (
     initializers,
     layers,
     losses,
+    model_selection,
     nets,
     onnx,
     optimizers,
@@ -54,6 +55,7 @@ from .losses import (
     SoftmaxCrossEntropy,
     SquaredError,
 )
+from .model_selection import StackedGridSearchCV, StackedRandomizedSearchCV
 from .network import Network
 from .optimizers import (
     SGD,
@@ -123,6 +125,8 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "Softplus",
     "SquaredError",
+    "StackedGridSearchCV",
+    "StackedRandomizedSearchCV",
     "StepDecay",
     "Tanh",
     "TimeLimit",
@@ -145,6 +149,7 @@ __all__ = [
     "initializers",
     "layers",
     "losses",
+    "model_selection",
     "nets",
     "numerical_gradient",
     "onnx",

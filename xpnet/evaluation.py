@@ -28,18 +28,29 @@ _MOST_ELEMENTS = 1 << 22
 
 
 def network_logits(place: Placement, params: Array, x: Array | SparseRows) -> Array:
-    """Return the logits of all rows, computed in chunks of bounded memory."""
-    xp, network = place.backend.xp, place.problem.network
-    parts = []
-    for rows in _chunks(place, params, x.shape[0]):
+    """Return the logits of all rows, computed in chunks of bounded memory.
+
+    Each model of a stack has the chunks that it alone has: products round by their sizes.
+    """
+    xp, parts = place.backend.xp, []
+    for rows in _chunks(place, x.shape[0]):
         floats = functions.as_floats(x[rows, ...], params.dtype, xp=xp)
-        parts.append(network.forward(xp, params, floats))
+        parts.append(_logits(place, params, floats))
     return parts[0] if len(parts) == 1 else xp.concat(parts, axis=-2)
 
 
-def _chunks(place: Placement, params: Array, n_samples: int) -> Iterator[slice]:
-    """Yield rows that may be computed at a time."""
+def _logits(place: Placement, params: Array, x: Array) -> Array:
+    """Return the logits of a chunk, of so many models at a time as one model has rows of it."""
+    xp, network = place.backend.xp, place.problem.network
     models = params.shape[0] if params.ndim > 1 else 1
+    groups = list(_slices(models, _MOST_ELEMENTS // (network.widest * x.shape[0])))
+    if len(groups) == 1:
+        return network.forward(xp, params, x)
+    return xp.concat([network.forward(xp, params[group, ...], x) for group in groups], axis=0)
+
+
+def _chunks(place: Placement, n_samples: int, models: int = 1) -> Iterator[slice]:
+    """Yield rows that may be computed at a time."""
     yield from _slices(n_samples, _MOST_ELEMENTS // (place.problem.network.widest * models))
 
 
@@ -72,7 +83,7 @@ def logits_of_rows(
     array of shape (models, n, outputs)
     """
     xp, parts = place.backend.xp, []
-    for chunk in _chunks(place, params[0, ...], rows.shape[1]):
+    for chunk in _chunks(place, rows.shape[1]):
         features = _features(place, x, rows[:, chunk], params.dtype)
         parts.append(place.problem.network.forward(xp, params, features))
     return parts[0] if len(parts) == 1 else xp.concat(parts, axis=-2)
@@ -190,8 +201,8 @@ def objective(place: Placement, samples: Samples, step: int, params: Array) -> A
 def _batches(place: Placement, params: Array, samples: Samples) -> Iterator[Data]:
     """Yield the whole set as batches of bounded memory; as one where dropout counts elements."""
     data, n_samples = samples.data, len(samples.t)
-    whole = data.seed is not None
-    for rows in [slice(None)] if whole else _chunks(place, params, n_samples):
+    whole, models = data.seed is not None, params.shape[0] if params.ndim > 1 else 1
+    for rows in [slice(None)] if whole else _chunks(place, n_samples, models):
         yield data._replace(
             x=functions.as_floats(data.x[rows, ...], params.dtype, xp=place.backend.xp),
             t=data.t[rows, ...],

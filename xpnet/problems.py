@@ -108,6 +108,8 @@ def _picked(component: Any, k: int) -> Any:
             value = _picked(value, k)
         if name[0] != "_":
             object.__setattr__(own, name, _number(value, k))
+    if isinstance(own, Plateau):
+        own.forget()
     return own
 
 

@@ -33,7 +33,7 @@ from .data import Labelled
 from .fitted import FittedMLP, kind_of
 from .parameters import Parameters
 
-_NOT_FINITE = (
+NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
 )
@@ -292,7 +292,7 @@ class BaseMLP(FittedMLP, ABC):
     def _diverged(self, failure: DivergenceError) -> None:
         """Say that training diverged: a warning where early stopping has kept good parameters."""
         if not self.early_stopping:
-            raise ValueError(f"{_NOT_FINITE} {failure}") from failure
+            raise ValueError(f"{NOT_FINITE} {failure}") from failure
         warnings.warn(f"{failure} The best parameters are kept.", ConvergenceWarning, stacklevel=5)
 
     def _fit_lbfgs(
@@ -310,7 +310,7 @@ class BaseMLP(FittedMLP, ABC):
                 verbose=bool(self.verbose),
             )
             if not (np.isfinite(found.x).all() and np.isfinite(found.fun)):
-                raise ValueError(_NOT_FINITE)
+                raise ValueError(NOT_FINITE)
             params = place.floats(found.x)
         self._set_params(params, train.X)
         self.loss_, self.n_iter_, self.t_ = float(found.fun), int(found.nit), 0

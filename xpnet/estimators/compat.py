@@ -14,3 +14,32 @@ def check_same_namespace(X: Any, estimator: Any, attribute: str, method: str) ->
     """Raise scikit-learn's error where, with its dispatch on, X is not of the library of `fit`."""
     if _check_same_namespace is not None:
         _check_same_namespace(X, estimator, attribute=attribute, method=method)
+
+
+def is_passthrough(scorer: Any) -> bool:
+    """Return whether a scorer is the estimator's own `score`."""
+    return type(scorer).__name__ == "_PassthroughScorer"
+
+
+def is_plain(scorer: Any, metric: Any) -> bool:
+    """Return whether a scorer is that metric of the predictions, with no options."""
+    return (
+        getattr(scorer, "_score_func", None) is metric
+        and getattr(scorer, "_response_method", None) == "predict"
+        and not getattr(scorer, "_kwargs", True)
+        and getattr(scorer, "_sign", 0) == 1
+    )
+
+
+def begin_search(search: Any, X: Any, y: Any) -> Any:
+    """Return the context of scikit-learn's callbacks (since 1.9), of a search that begins."""
+    if not hasattr(search, "_init_callback_context"):
+        return None
+    context = search._init_callback_context(max_subtasks=1 + (search.refit is not False))
+    return context.call_on_fit_task_begin(estimator=search, X=X, y=y, metadata=None)
+
+
+def end_search(context: Any, search: Any, X: Any, y: Any) -> None:
+    """Tell scikit-learn's callbacks that a search has ended."""
+    if context is not None:
+        context.call_on_fit_task_end(estimator=search, X=X, y=y, metadata=None)

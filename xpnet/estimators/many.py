@@ -19,7 +19,7 @@ from ..state import TrainState, initial_state, snapshots
 from ..step import Problem
 from . import data, parameters
 from .attributes import OF_DATA
-from .base import BaseMLP
+from .base import NOT_FINITE, BaseMLP
 from .convergence import Convergence
 
 
@@ -43,6 +43,25 @@ class Fitting:
     request: stacking.Request
     convergence: Convergence
     outcome: stacking.Outcome | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """Why its fit fails: it diverged, with no best parameters to keep."""
+        assert self.outcome is not None
+        if self.outcome.failure is None or self.candidate.estimator.early_stopping:
+            return None
+        return f"{NOT_FINITE} {self.outcome.failure}"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it ran out of epochs."""
+        assert self.outcome is not None
+        return self.outcome.stopped is None and self.outcome.failure is None
+
+    @property
+    def done(self) -> int:
+        """The epochs that were run before."""
+        return 0
 
     @property
     def params(self) -> Any:
@@ -120,8 +139,16 @@ class Pool:
         self.t = known._encode(self.y)
         names = (*OF_DATA, "_multilabel")
         self.learned = {name: vars(known)[name] for name in names if name in vars(known)}
+        self.codes = self._codes()
         self._table = stacking.Table(self.X, self.t)
         self._weights: dict[Any, np.ndarray | None] = {}
+
+    def _codes(self) -> np.ndarray:
+        """Return the numbers of the classes; of several labels, and of regression, y itself."""
+        classes = self.learned.get("classes_")
+        if classes is None or self.learned["_multilabel"]:
+            return self.y
+        return np.searchsorted(classes, self.y)
 
     def check_rows(self, rows: np.ndarray, name: str) -> None:
         """Raise where no sample of one of the classes is among the rows."""

@@ -112,7 +112,7 @@ def fit_many(
     held_out = options.check_held_out(validation_data)
     if validation_data is not None and validation_rows is not None:
         raise ValueError("validation_data and validation_rows: pass only one of them.")
-    _check_callbacks(options.check_callbacks(callbacks))
+    callbacks = _check_callbacks(options.check_callbacks(callbacks))
     n_samples = _n_samples(x)
 
     def check_size(size: Any) -> Batches:
@@ -132,7 +132,7 @@ def fit_many(
     requests = []
     for k, (trainer, state) in enumerate(zip(trainers, begins, strict=True)):
         own = {name: values[k] for name, values in each.items()}
-        begin = _begin(trainer, state)
+        begin = _begin(f"states[{k}]", trainer, state)
         requests.append(Request(trainer.problem, begin, callbacks=copy.deepcopy(callbacks), **own))
         place = trainer.backend, trainer.device, trainer.dtype or float_dtype(x), trainer.compile
         settings.setdefault(place, []).append(k)
@@ -140,7 +140,7 @@ def fit_many(
     outcomes: list[Any] = [None] * n
     with Bar(progress, sum(request.epochs for request in requests)) as told:
         for (backend, device, dtype, compiled), numbers in settings.items():
-            backends.get(backend, device, like=(x, t))
+            backends.get(backend, device, like=table.arrays)
             setting = Setting(
                 backend,
                 device,
@@ -182,18 +182,20 @@ def _check_trainers(trainers: Any) -> list[Trainer]:
     return list(trainers)
 
 
-def _check_callbacks(callbacks: Sequence[Callback]) -> None:
+def _check_callbacks(callbacks: list[Callback]) -> list[Callback]:
     for callback in callbacks:
         if callback.alone:
             raise ValueError(
                 f"callbacks: {callback!r} is for a fit of its own, of which it needs all there is. "
                 "Use trainer.fit; a bar over all fits is progress=True."
             )
+    return callbacks
 
 
 def _n_samples(x: Any) -> int:
-    shape = getattr(x, "shape", None)
-    return int(shape[0]) if shape else len(x)
+    shape = x.shape if hasattr(x, "shape") else validation.check_numeric("x", x).shape
+    validation.check_features("x", tuple(shape), None)
+    return int(shape[0])
 
 
 def _listed(name: str, values: Any, n: int) -> list[Any]:
@@ -222,7 +224,7 @@ def _weights(weights: Any, n: int, n_samples: int) -> list[Any]:
     if weights is None:
         return [None] * n
     weights = backends.to_host(weights)
-    if np.ndim(weights[0]) == 0:
+    if not hasattr(weights, "__iter__") or np.ndim(next(iter(weights), 0.0)) == 0:
         return [validation.check_weights("sample_weight", weights, n_samples)] * n
     return [
         validation.check_weights(f"sample_weight[{k}]", own, n_samples)
@@ -230,8 +232,11 @@ def _weights(weights: Any, n: int, n_samples: int) -> list[Any]:
     ]
 
 
-def _begin(trainer: Trainer, state: TrainState | None) -> TrainState:
+def _begin(name: str, trainer: Trainer, state: TrainState | None) -> TrainState:
     """Return where a fit begins: drawn anew, or the state that was handed in."""
-    if state is not None:
-        return check_state(trainer.problem, None, state)
-    return trainer.initialize()
+    if state is None:
+        return trainer.initialize()
+    state = check_state(trainer.problem, None, state)
+    if state.params.ndim > 1:
+        raise ValueError(f"{name} is of a stack of {len(state.params)} models; one is needed.")
+    return state

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backends
+from .. import backends, validation
 from ..placement import Placement, Samples
 from ..step import make_step
 from ..training import Run
@@ -35,14 +35,21 @@ class Table:
 
     def __init__(self, x: Any, t: Any, held_out: tuple[Any, Any, Any] | None = None) -> None:
         self.x, self.t, self.held_out = x, t, held_out
-        self._features: dict[str, Any] = {}
+        self._features: dict[Any, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_features": {}}
 
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """What came in, whose library is followed where no backend is named."""
+        return self.x, self.t, *(self.held_out or ())
+
     def samples(self, place: Placement) -> Samples:
         """Return all samples on the backend, without weights."""
-        return self._samples(place, self.x, self.t, None, "")
+        samples = self._samples(place, self.x, self.t, None, "")
+        place.check_pixels(samples)
+        return samples
 
     def held_out_samples(self, place: Placement) -> Samples | None:
         """Return what all models are evaluated on; None where each has its own rows, or nothing."""
@@ -51,12 +58,12 @@ class Table:
         return self._samples(place, *self.held_out, "validation_")
 
     def _samples(self, place: Placement, x: Any, t: Any, weights: Any, prefix: str) -> Samples:
-        if prefix not in self._features:
-            self._features[prefix] = place.features(x, prefix + "x")
-        known = self._features[prefix]
-        samples = place.samples(x, t, weights, prefix=prefix, features=known)
-        place.check_pixels(samples)
-        return samples
+        key = place.backend.name, place.backend.device_name, place.dtype, prefix
+        if key not in self._features:
+            self._features[key] = place.features(x, prefix + "x")
+        known, n_features = self._features[key], place.problem.network.n_features_in
+        validation.check_features(prefix + "x", tuple(known.shape), n_features)
+        return place.samples(x, t, weights, prefix=prefix, features=known)
 
 
 def train(
@@ -87,7 +94,7 @@ def train(
     from joblib import Parallel, delayed, effective_n_jobs
 
     jobs = effective_n_jobs(n_jobs) if n_jobs not in (None, 1) else 1
-    backend = backends.get(setting.backend, setting.device, like=(table.x,))
+    backend = backends.get(setting.backend, setting.device, like=table.arrays)
     stacks = plan(requests, setting, backend, memory, jobs, **plans)
     outcomes: list[Any] = [None] * len(requests)
     if jobs == 1 or len(stacks) == 1:
@@ -112,7 +119,7 @@ def train_stack(
 ) -> list[Outcome]:
     """Train requests of one shape."""
     first = requests[0].problem
-    backend = backends.get(setting.backend, setting.device, like=(table.x,))
+    backend = backends.get(setting.backend, setting.device, like=table.arrays)
     place = Placement(backend, setting.dtype, first)
     with place.session():
         run = Run(

@@ -1,0 +1,110 @@
+"""The data of all folds as one table, transformed by a pipeline's earlier steps once a fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _check_method_params
+
+from .. import backends
+from ..estimators.base import BaseMLP
+from ..estimators.many import Pool
+
+Split = tuple[np.ndarray, np.ndarray]
+"""The rows to train on, and those to test on."""
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the estimator itself, or the last step of a pipeline."""
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def net_params(estimator: Any, params: dict[str, Any]) -> bool:
+    """Return whether all parameters are of the last step, so that the earlier ones stay."""
+    if not isinstance(estimator, Pipeline):
+        return True
+    return all(name.startswith(f"{estimator.steps[-1][0]}__") for name in params)
+
+
+def weight_name(estimator: Any) -> str:
+    """Return what `fit` calls the sample weights of the last step."""
+    if isinstance(estimator, Pipeline):
+        return f"{estimator.steps[-1][0]}__sample_weight"
+    return "sample_weight"
+
+
+class Folds:
+    """The folds of a search, as a pool of which each fit has its rows.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor, or a Pipeline that ends with one
+    X, y : arrays
+    splits : sequence of (train, test)
+    fit_params : dict
+        As for `fit`: sample weights of the net, and parameters of the earlier steps.
+    """
+
+    def __init__(
+        self, estimator: Any, X: Any, y: Any, splits: Sequence[Split], fit_params: dict[str, Any]
+    ) -> None:
+        net = last_step(estimator)
+        weights = fit_params.get(weight_name(estimator))
+        self.prepared: list[Any] = []
+        self.splits: list[Split] = list(splits)
+        if not isinstance(estimator, Pipeline):
+            self.pool = Pool(net, X, y, weights)
+            return
+        others = {n: v for n, v in fit_params.items() if n != weight_name(estimator)}
+        parts, labels, weighed, start = [], [], [], 0
+        for k, (train, test) in enumerate(splits):
+            steps: Any = clone(Pipeline(estimator.steps[:-1])) if len(estimator.steps) > 1 else None
+            own = _check_method_params(X, params=others, indices=train)
+            for x, y_part, rows in _transformed(steps, estimator, X, y, (train, test), own):
+                parts.append(x)
+                labels.append(y_part)
+                weighed.append(None if weights is None else np.asarray(weights)[rows])
+            self.prepared.append(steps)
+            n_train, n_test = len(labels[-2]), len(labels[-1])
+            middle = start + n_train
+            self.splits[k] = np.arange(start, middle), np.arange(middle, middle + n_test)
+            start = middle + n_test
+        together = None if weights is None else np.concatenate(weighed)
+        self.pool = Pool(net, _joined(parts), np.concatenate(labels), together)
+
+    def fitted(self, estimator: Any, split: int, net: BaseMLP) -> Any:
+        """Return the fitted estimator: the net, or a pipeline of the steps of that fold and it."""
+        if not isinstance(estimator, Pipeline):
+            return net
+        steps = self.prepared[split]
+        earlier = [] if steps is None else list(steps.steps)
+        return Pipeline([*earlier, (estimator.steps[-1][0], net)])
+
+
+def _transformed(
+    steps: Any, estimator: Any, X: Any, y: Any, split: Split, fit_params: dict[str, Any]
+) -> Any:
+    """Yield features, labels and rows of the samples to train on, then of those to test on."""
+    for k, rows in enumerate(split):
+        x, own = _safe_split(estimator, X, y, rows)
+        if steps is not None:
+            x = steps.transform(x) if k else steps.fit_transform(x, own, **fit_params)
+        yield x, np.asarray(backends.to_host(own)), rows
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    if any(map(scipy.sparse.issparse, parts)):
+        return scipy.sparse.vstack(parts, format="csr")
+    if hasattr(parts[0], "iloc"):
+        import pandas
+
+        return pandas.concat(parts, ignore_index=True)
+    if backends.owner(parts[0]) is None:
+        return np.concatenate([np.asarray(part) for part in parts])
+    return backends.get(like=(parts[0],)).xp.concat(list(parts), axis=0)
