@@ -18,7 +18,7 @@ ROOMS = (
     *("losses", "penalties", "network", "patience", "optimizers", "batches", "history", "metrics"),
     *("step", "problems", "placement", "evaluation", "gradcheck", "state", "training", "checkpoints"),
     *("fitting", "callbacks", "options", "trainer", "stacking", "onnx"),
-    *("estimators", "model_selection"),
+    *("estimators", "model_selection", "ensemble"),
     *("datasets", "nets", "plots", "parity", "bench", "cli"),
 )
 """Each imports only from those before it."""

@@ -6,6 +6,7 @@ from . import (
     callbacks,
     checkpoints,
     datasets,
+    ensemble,
     estimators,
     functions,
     initializers,
@@ -30,6 +31,7 @@ from .callbacks import (
     ProgressBar,
     TimeLimit,
 )
+from .ensemble import StackedEnsembleClassifier
 from .estimators import MLPClassifier, MLPRegressor
 from .gradcheck import check_gradients, numerical_gradient
 from .history import History
@@ -55,7 +57,11 @@ from .losses import (
     SoftmaxCrossEntropy,
     SquaredError,
 )
-from .model_selection import StackedGridSearchCV, StackedRandomizedSearchCV
+from .model_selection import (
+    StackedGridSearchCV,
+    StackedHalvingSearchCV,
+    StackedRandomizedSearchCV,
+)
 from .network import Network
 from .optimizers import (
     SGD,
@@ -125,7 +131,9 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "Softplus",
     "SquaredError",
+    "StackedEnsembleClassifier",
     "StackedGridSearchCV",
+    "StackedHalvingSearchCV",
     "StackedRandomizedSearchCV",
     "StepDecay",
     "Tanh",
@@ -143,6 +151,7 @@ __all__ = [
     "check_gradients",
     "checkpoints",
     "datasets",
+    "ensemble",
     "estimators",
     "fit_many",
     "functions",

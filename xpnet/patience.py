@@ -55,10 +55,17 @@ class Patience:
         value : float or array of shape (models, 1)
         """
         needed = self.best - self.min_delta
-        improved = value < needed if self.strict else ~np.greater(value, needed)
-        better = improved if self.strict else value < self.best
-        self.best = np.where(better, value, self.best)[()]
-        waited = np.where(improved, 0, self.waited + 1)
+        better = value < self.best
+        improved = value < needed if self.strict else _where(value > needed, False, True)
+        self.best = _where(improved if self.strict else better, value, self.best)
+        waited = _where(improved, 0, self.waited + 1)
         exhausted = waited > self.limit
-        self.waited = np.where(exhausted, 0, waited)[()]
+        self.waited = _where(exhausted, 0, waited)
         return exhausted
+
+
+def _where(condition: Any, yes: Any, no: Any) -> Any:
+    """NumPy's `where`, at once for plain numbers: each fit of a stack asks it after every epoch."""
+    if isinstance(condition, bool):
+        return yes if condition else no
+    return np.where(condition, yes, no)[()]

@@ -11,7 +11,7 @@ import numpy as np
 
 from .layers import Dropout, Layer
 from .network import Network
-from .optimizers import Optimizer, Schedule
+from .optimizers import Optimizer, Plateau, Schedule
 from .penalties import Penalty
 from .step import Problem, structure
 
@@ -30,9 +30,11 @@ def stacked(problems: Sequence[Problem]) -> Problem:
     -------
     Problem
         Hyperparameters in which they differ have shape (models, 1). A rate that is a schedule is 1:
-        the schedules' rates are handed to each epoch.
+        the schedules' rates are handed to each epoch. Of one problem it is that problem.
     """
     first = problems[0]
+    if len(problems) == 1:
+        return first  # as it is: it may have components of the user's
     return Problem(
         Network([_layer(layers) for layers in _columns(p.network.layers for p in problems)]),
         first.loss,
@@ -109,7 +111,7 @@ def _picked(component: Any, k: int) -> Any:
         if name[0] != "_":
             object.__setattr__(own, name, _number(value, k))
     if isinstance(own, Plateau):
-        own.forget()
+        own._memo = own._unread()  # what the stack's has read is of all models
     return own
 
 

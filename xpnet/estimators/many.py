@@ -11,15 +11,18 @@ import numpy as np
 from sklearn.base import clone, is_regressor
 from sklearn.utils import check_random_state
 
-from .. import backends, stacking
+from .. import backends
 from ..evaluation import logits_of_rows, model_groups
 from ..placement import Placement
 from ..problems import shape
+from ..stacking.requests import Outcome, Request, Setting
+from ..stacking.training import Table, train
 from ..state import TrainState, initial_state, snapshots
 from ..step import Problem
 from . import data, parameters
 from .attributes import OF_DATA
 from .base import NOT_FINITE, BaseMLP
+from .continuation import Continuation
 from .convergence import Convergence
 
 
@@ -36,13 +39,16 @@ class Fitting:
     convergence : Convergence
     outcome : Outcome or None
         What became of it.
+    continuation : Continuation or None
+        What a longer fit can go on from.
     """
 
     candidate: Candidate
     rows: np.ndarray
-    request: stacking.Request
+    request: Request
     convergence: Convergence
-    outcome: stacking.Outcome | None = None
+    outcome: Outcome | None = None
+    continuation: Continuation | None = None
 
     @property
     def failure(self) -> str | None:
@@ -61,7 +67,7 @@ class Fitting:
     @property
     def done(self) -> int:
         """The epochs that were run before."""
-        return 0
+        return 0 if self.continuation is None else self.continuation.done
 
     @property
     def params(self) -> Any:
@@ -102,7 +108,7 @@ class Candidate:
         self.problem = Problem(
             network, est._fitted_loss, checked.optimizer, checked.penalty, est.max_norm
         )
-        self.setting = stacking.Setting(
+        self.setting = Setting(
             est.backend, est.device, self.dtype, record="objective", objectives=True
         )
         self._begin: tuple[TrainState, np.random.RandomState] | None = None
@@ -140,7 +146,7 @@ class Pool:
         names = (*OF_DATA, "_multilabel")
         self.learned = {name: vars(known)[name] for name in names if name in vars(known)}
         self.codes = self._codes()
-        self._table = stacking.Table(self.X, self.t)
+        self._table = Table(self.X, self.t)
         self._weights: dict[Any, np.ndarray | None] = {}
 
     def _codes(self) -> np.ndarray:
@@ -162,28 +168,49 @@ class Pool:
                 "classes, such as StratifiedKFold's, or fewer of them."
             )
 
-    def fitting(self, candidate: Candidate, rows: np.ndarray) -> Fitting:
-        """Return a fit of a candidate on rows, to be handed to `fit`."""
+    def fitting(
+        self, candidate: Candidate, rows: np.ndarray, *, continuable: bool = False
+    ) -> Fitting:
+        """Return a fit of a candidate on rows, to be handed to `fit`.
+
+        Parameters
+        ----------
+        candidate : Candidate
+        rows : integer array
+        continuable : bool, default False
+            Whether a longer fit is to go on from it, see `continued`.
+        """
         est, checked = candidate.estimator, candidate.checked
         state, rng = candidate.begin()
-        train, held_out = rows, None
+        own, held_out = rows, None
         if est.early_stopping:
             stratify = est._stratify(self.t[rows])
             parts = data.split_rows(len(rows), rng, est.validation_fraction, stratify)
-            train, held_out = (rows[part] for part in parts)
+            own, held_out = (rows[part] for part in parts)
             state = replace(state, generators=snapshots((rng,)))
-        convergence = est._make_convergence(checked, len(train))
-        request = stacking.Request(
+        convergence = est._make_convergence(checked, len(own))
+        known = Continuation() if continuable else None
+        request = Request(
             candidate.problem,
             state,
-            train,
-            parameters.batches(est, len(train)),
+            own,
+            parameters.batches(est, len(own)),
             est.max_iter,
             held_out,
             self._sample_weights(est, rows),
-            [convergence, *copy.deepcopy(checked.callbacks)],
+            [convergence, *copy.deepcopy(checked.callbacks), *([known] if known else [])],
         )
-        return Fitting(candidate, rows, request, convergence)
+        return Fitting(candidate, rows, request, convergence, continuation=known)
+
+    def continued(self, candidate: Candidate, earlier: Fitting) -> Fitting:
+        """Return a longer fit than an earlier one, which it goes on from; or that, if it ended."""
+        known, request, outcome = earlier.continuation, earlier.request, earlier.outcome
+        assert known is not None
+        assert outcome is not None
+        if known.training is None or outcome.stopped is not None:
+            return replace(earlier, candidate=candidate)
+        longer = replace(request, state=known.training.state, epochs=candidate.estimator.max_iter)
+        return replace(earlier, candidate=candidate, request=longer, outcome=None)
 
     def _sample_weights(self, estimator: BaseMLP, rows: np.ndarray) -> np.ndarray | None:
         """Return the weights of all samples, right for those rows; equal ones are one array."""
@@ -204,13 +231,16 @@ class Pool:
         fittings: Sequence[Fitting],
         **options: Any,
     ) -> None:
-        """Run all fits, with the options of `stacking.train`; each then has its outcome."""
+        """Run all fits, with the options of `train`; each then has its outcome."""
         for setting, group in _grouped(fittings, lambda f: f.candidate.setting):
             requests = [fitting.request for fitting in group]
-            found = stacking.train(requests, self._table, setting, **options)
+            found = train(requests, self._table, setting, **options)
             for fitting, outcome in zip(group, found, strict=True):
                 fitting.outcome = outcome
                 fitting.convergence = outcome.callbacks[0]
+                if fitting.continuation is not None:
+                    fitting.continuation = outcome.callbacks[-1]
+                    fitting.request = replace(fitting.request, callbacks=outcome.callbacks)
 
     def fitted(self, fitting: Fitting) -> BaseMLP:
         """Return the fitted estimator.
@@ -224,7 +254,8 @@ class Pool:
         assert outcome is not None
         est._forget()
         est._end(outcome, fitting.convergence, fitting.candidate.checked.optimizer, self.X)
-        est.callbacks_ = list(outcome.callbacks[1:])
+        kept = (c for c in outcome.callbacks[1:] if not isinstance(c, Continuation))
+        est.callbacks_ = list(kept)
         if outcome.failure is not None:
             est._diverged(outcome.failure)
         return est
@@ -243,7 +274,7 @@ class Pool:
             yield from self._logits(setting, group)
 
     def _logits(
-        self, setting: stacking.Setting, pairs: Sequence[tuple[Fitting, np.ndarray]]
+        self, setting: Setting, pairs: Sequence[tuple[Fitting, np.ndarray]]
     ) -> Iterator[tuple[Fitting, np.ndarray]]:
         backend = backends.get(setting.backend, setting.device, like=(self.X,))
         place = Placement(backend, setting.dtype, pairs[0][0].candidate.problem)

@@ -1,0 +1,323 @@
+"""All candidates on all folds: fitted in stacks, scored from stacked predictions."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection._validation import (
+    _fit_and_score,
+    _insert_error_scores,
+    _score,
+    _warn_or_raise_about_fit_failures,
+)
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _check_method_params
+
+from .. import validation
+from ..estimators.base import BaseMLP
+from ..estimators.many import Candidate, Fitting
+from ..stacking.progress import Bar
+from . import scoring
+from .folds import Folds, Split, last_step, net_params
+
+
+class Task:
+    """One candidate on one fold.
+
+    Attributes
+    ----------
+    estimator : estimator
+        The candidate, not fitted.
+    params : dict
+    split : int
+    fitting : Fitting or None
+        How it is fitted, in a stack; None where it is fitted alone.
+    folds : Folds
+    error : str or None
+        Why it cannot be fitted.
+    result : dict
+        What scikit-learn's `_fit_and_score` would return.
+    """
+
+    def __init__(self, estimator: Any, params: dict[str, Any], split: int) -> None:
+        self.estimator, self.params, self.split = estimator, params, split
+        self.fitting: Fitting | None = None
+        self.folds: Folds | None = None
+        self.error: str | None = None
+        self.result: dict[str, Any] = {}
+
+
+class Evaluation:
+    """scikit-learn's `evaluate_candidates`: called with candidates, it returns the results."""
+
+    def __init__(self, search: Any, scorers: Any, X: Any, y: Any, routed: Any) -> None:
+        self.search, self.scorers, self.X, self.y, self.routed = search, scorers, X, y, routed
+        self.candidates: list[dict[str, Any]] = []
+        self.outcomes: list[dict[str, Any]] = []
+        self.more: dict[str, list[Any]] = defaultdict(list)
+        self.stacked: list[bool] = []
+        self.results: dict[str, Any] = {}
+
+    def __call__(
+        self,
+        candidate_params: Iterable[dict[str, Any]],
+        cv: Any = None,
+        more_results: dict[str, Any] | None = None,
+        callback_ctx: Any = None,
+    ) -> dict[str, Any]:
+        search, candidates = self.search, list(candidate_params)
+        if not candidates:
+            raise ValueError("There are no candidates: the grid is empty.")
+        splits = list((cv or search._checked_cv_orig).split(self.X, self.y, **self._splitting))
+        if len(splits) != search.n_splits_:
+            raise ValueError(
+                f"cv.split gave {len(splits)} splits, cv.get_n_splits {search.n_splits_}."
+            )
+        _check_names(search.estimator, candidates)
+        tasks = self._tasks(candidates, splits)
+        if search.verbose > 0:
+            n, k = len(candidates), len(splits)
+            print(f"Fitting {k} folds for each of {n} candidates, totalling {n * k} fits")
+        self._run_stacked([task for task in tasks if task.fitting is not None], splits)
+        self._run_alone([task for task in tasks if not task.fitting and not task.error], splits)
+        for task in tasks:
+            if task.error:
+                task.result = self._failed(task.error, 0.0, splits[task.split])
+        outcomes = [task.result for task in tasks]
+        _warn_or_raise_about_fit_failures(outcomes, search.error_score)
+        if callable(search.scoring):
+            _insert_error_scores(outcomes, search.error_score)
+        self.candidates += candidates
+        self.outcomes += outcomes
+        self.stacked += [task.fitting is not None for task in tasks[:: len(splits)]]
+        for key, values in (more_results or {}).items():
+            self.more[key].extend(values)
+        self.results = search._format_results(
+            self.candidates, len(splits), self.outcomes, self.more
+        )
+        self.results["stacked"] = np.array(self.stacked)
+        return self.results
+
+    @property
+    def _splitting(self) -> dict[str, Any]:
+        return self.routed.splitter.split
+
+    def _tasks(self, candidates: Sequence[dict[str, Any]], splits: Sequence[Split]) -> list[Task]:
+        """Return a task for each candidate and fold; those of a stack have their fits."""
+        groups: list[tuple[dict[str, Any], Folds]] = []
+        tasks = []
+        for params in candidates:
+            estimator = clone(self.search.estimator).set_params(**clone(params, safe=False))
+            own = [Task(estimator, params, k) for k in range(len(splits))]
+            tasks += own
+            if not isinstance(last_step(estimator), BaseMLP):
+                continue
+            try:
+                folds = self._folds(groups, estimator, params, splits)
+                candidate = Candidate(last_step(estimator), folds.pool)
+            except FoldError:
+                raise
+            except (ValueError, TypeError) as error:
+                if self.search.error_score == "raise":
+                    raise
+                for task in own:
+                    task.error = "".join(traceback.format_exception(error))
+                continue
+            for task in own if candidate.can_be_stacked else ():
+                task.folds = folds
+                task.fitting = self._fitting(folds, candidate, task)
+        return tasks
+
+    def _fitting(self, folds: Folds, candidate: Candidate, task: Task) -> Fitting:
+        """Return how a task is fitted."""
+        return folds.pool.fitting(candidate, folds.splits[task.split][0])
+
+    def _folds(
+        self,
+        groups: list[tuple[dict[str, Any], Folds]],
+        estimator: Any,
+        params: dict[str, Any],
+        splits: Sequence[Split],
+    ) -> Folds:
+        """Return the folds as the candidate's earlier steps transform them, equal ones once."""
+        base = self.search.estimator
+        earlier = {n: v for n, v in params.items() if not net_params(base, {n: v})}
+        for known, folds in groups:
+            if known.keys() == earlier.keys() and all(known[n] is earlier[n] for n in known):
+                return folds
+        folds = Folds(estimator, self.X, self.y, splits, self.routed.estimator.fit)
+        for k, (train, _) in enumerate(folds.splits):
+            try:
+                folds.pool.check_rows(train, f"Fold {k}")
+            except ValueError as error:
+                raise FoldError(str(error)) from None
+        groups.append((earlier, folds))
+        return folds
+
+    def _run_stacked(self, tasks: Sequence[Task], splits: Sequence[Split]) -> None:
+        search, began = self.search, time.time()
+        waiting = [task for task in tasks if self._is_waiting(task)]
+        pools: dict[Any, list[Fitting]] = defaultdict(list)
+        for task in waiting:
+            assert task.folds is not None
+            assert task.fitting is not None
+            pools[task.folds.pool].append(task.fitting)
+        options: dict[str, Any] = {"say": print} if search.verbose > 0 else {}
+        total = sum(f.request.epochs - f.done for fits in pools.values() for f in fits)
+        with Bar(search.progress, total) as told:
+            for pool, fits in pools.items():
+                pool.fit(fits, n_jobs=search.n_jobs, memory=search.memory, told=told, **options)
+        seconds = (time.time() - began) / max(1, len(waiting))
+        _warn([task.fitting for task in tasks if task.fitting is not None])
+        self._score(tasks, splits, seconds)
+
+    def _is_waiting(self, task: Task) -> bool:
+        return task.fitting is not None and task.fitting.outcome is None
+
+    def _score(self, tasks: Sequence[Task], splits: Sequence[Split], fit_time: float) -> None:
+        """Give each task its result."""
+        scored: list[Task] = []
+        for task in tasks:
+            assert task.fitting is not None
+            failure = task.fitting.failure
+            if failure is not None:
+                if self.search.error_score == "raise":
+                    raise ValueError(failure)
+                task.result = self._failed(failure, fit_time, splits[task.split])
+            else:
+                scored.append(task)
+                _, test = splits[task.split]
+                counts = {"n_test_samples": len(test), "fit_error": None}
+                task.result = counts | {"fit_time": fit_time}
+        net = last_step(self.search.estimator)
+        metrics = scoring.stacked_metrics(self.scorers, net)
+        sets = ("train", "test") if self.search.return_train_score else ("test",)
+        for name in sets:
+            began = time.time()
+            if metrics is None:
+                self._score_alone(scored, splits, name)
+            else:
+                self._score_together(scored, splits, name, metrics)
+            seconds = (time.time() - began) / max(1, len(scored))
+            for task in scored if name == "test" else ():
+                task.result["score_time"] = seconds
+
+    def _score_together(
+        self, tasks: Sequence[Task], splits: Sequence[Split], name: str, metrics: dict[str, Any]
+    ) -> None:
+        """Score by stacked predictions."""
+        which = ("train", "test").index(name)
+        of = {task.fitting: task for task in tasks}
+        weights = self.routed.scorer.score.get("sample_weight")
+        pools: dict[Any, list[Task]] = defaultdict(list)
+        for task in tasks:
+            assert task.folds is not None
+            pools[task.folds.pool].append(task)
+        for pool, own in pools.items():
+            rows = [task.folds.splits[task.split][which] for task in own if task.folds is not None]
+            chosen = dict(zip((task.fitting for task in own), rows, strict=True))
+            for fitting, logits in pool.logits([t.fitting for t in own if t.fitting], rows):
+                task, known = of[fitting], pool.codes if metrics_of_classes(metrics) else pool.y
+                y = known[chosen[fitting]]
+                weighed = (
+                    None if weights is None else np.asarray(weights)[splits[task.split][which]]
+                )
+                net = fitting.candidate.estimator
+                scores = {
+                    key: scoring.score(metric, net, logits, y, weighed)
+                    for key, metric in metrics.items()
+                }
+                task.result[f"{name}_scores"] = scoring.told(scores, self.scorers)
+
+    def _score_alone(self, tasks: Sequence[Task], splits: Sequence[Split], name: str) -> None:
+        """Score by scikit-learn's scorers, each fit by itself."""
+        for task in tasks:
+            assert task.folds is not None
+            assert task.fitting is not None
+            train, test = splits[task.split]
+            rows = train if name == "train" else test
+            net = task.folds.pool.fitted(task.fitting)
+            fitted = task.folds.fitted(task.estimator, task.split, net)
+            X, y = _safe_split(fitted, self.X, self.y, rows)
+            params = _check_method_params(self.X, params=self.routed.scorer.score, indices=rows)
+            error_score = self.search.error_score
+            scores = _score(fitted, X, y, self.scorers, params, error_score)
+            task.result[f"{name}_scores"] = scores
+
+    def _failed(self, error: str, fit_time: float, split: Split) -> dict[str, Any]:
+        """Return the result of a fit that failed."""
+        error_score = self.search.error_score
+        names = scoring.named(self.scorers)
+        scores = scoring.told(dict.fromkeys(names, error_score), self.scorers)
+        result = {
+            "fit_error": error,
+            "test_scores": scores,
+            "n_test_samples": len(split[1]),
+            "fit_time": fit_time,
+            "score_time": 0.0,
+        }
+        return result | ({"train_scores": scores} if self.search.return_train_score else {})
+
+    def _run_alone(self, tasks: Sequence[Task], splits: Sequence[Split]) -> None:
+        """Fit and score candidates that cannot be stacked, one by one, as scikit-learn does."""
+        search, routed = self.search, self.routed
+        found = Parallel(n_jobs=search.n_jobs)(
+            delayed(_fit_and_score)(
+                clone(search.estimator),
+                self.X,
+                self.y,
+                scorer=self.scorers,
+                train=splits[task.split][0],
+                test=splits[task.split][1],
+                verbose=search.verbose,
+                parameters=task.params,
+                fit_params=routed.estimator.fit,
+                score_params=routed.scorer.score,
+                return_train_score=search.return_train_score,
+                return_n_test_samples=True,
+                return_times=True,
+                error_score=search.error_score,
+            )
+            for task in tasks
+        )
+        for task, result in zip(tasks, found, strict=True):
+            task.result = result
+
+
+class FoldError(ValueError):
+    """A fold cannot be trained on."""
+
+
+def metrics_of_classes(metrics: dict[str, Any]) -> bool:
+    """Return whether labels are compared by their numbers."""
+    return scoring.accuracy_score in metrics.values()
+
+
+def _check_names(estimator: Any, candidates: Sequence[dict[str, Any]]) -> None:
+    """Raise where a candidate names a parameter that the estimator lacks."""
+    known = estimator.get_params()
+    for name in {name for params in candidates for name in params}:
+        outer = name.partition("__")[0]
+        replaced = any(outer in params for params in candidates)
+        if not (replaced and outer != name):
+            validation.check_choice("a candidate's parameter", name, known)
+
+
+def _warn(fittings: Sequence[Fitting]) -> None:
+    """Say once what each fit alone would say."""
+    unfinished = sum(fitting.unfinished for fitting in fittings)
+    if unfinished:
+        warnings.warn(
+            f"{unfinished} of {len(fittings)} fits reached max_iter, and have not converged yet.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
