@@ -851,8 +851,11 @@ def test_a_validation_loss_may_overflow_without_a_warning(backend):
     assert history.val_scores[0] < -1e50
 
 
-@pytest.mark.parametrize("seed", [0, [0, 1, 2]])
-def test_long_data_are_predicted_in_chunks(monkeypatch, seed):
+@pytest.mark.parametrize(
+    ("seed", "chunks"), [(0, [8, 8, 4]), ([0, 1, 2], [8, 8, 8, 8, 8, 8, 4, 4])]
+)
+def test_long_data_are_predicted_in_chunks(monkeypatch, seed, chunks):
+    """Those of one model, for so many models at a time as have no more elements."""
     trainer = train(SGD(), random_state=seed)
     y, scores = trainer.predict(X), trainer.evaluate(X, T)
     calls = []
@@ -862,9 +865,9 @@ def test_long_data_are_predicted_in_chunks(monkeypatch, seed):
         return forward(self, xp, params, x, noise)
 
     monkeypatch.setattr(Network, "forward", forward)
-    monkeypatch.setattr(evaluation, "_MOST_ELEMENTS", 8 * HIDDEN * np.size(seed))
+    monkeypatch.setattr(evaluation, "_MOST_ELEMENTS", 8 * HIDDEN)
     close(trainer.predict(X), y)
-    assert calls == [8, 8, 4]
+    assert calls == chunks
     close(trainer.evaluate(X, T), scores)
 
 
