@@ -16,7 +16,7 @@ from .estimators.many import Candidate, Pool
 from .evaluation import network_logits
 from .penalties import Penalty
 from .placement import float_dtype
-from .stacking import Bar
+from .stacking.progress import Bar
 
 __all__ = ["StackedEnsembleClassifier"]
 
@@ -114,13 +114,12 @@ class StackedEnsembleClassifier(ClassifierMixin, BaseEstimator):
             candidate = Candidate(member, pool)
             if not candidate.can_be_stacked:
                 raise ValueError(
-                    f"estimator={base!r} cannot be trained in a stack: it needs another solver than "
-                    "'lbfgs', and no Checkpoint."
+                    f"estimator={base!r} cannot be trained in a stack: another solver than 'lbfgs' "
+                    "is needed, and no Checkpoint."
                 )
-            n_samples = len(pool.t)
-            rows = (
-                rng.randint(n_samples, size=n_samples) if self.bootstrap else np.arange(n_samples)
-            )
+            rows = np.arange(len(pool.t))
+            if self.bootstrap:
+                rows = rng.randint(len(rows), size=len(rows))
             self.estimators_samples_.append(rows)
             fittings.append(pool.fitting(candidate, rows))
         with Bar(self.progress, sum(fitting.request.epochs for fitting in fittings)) as told:

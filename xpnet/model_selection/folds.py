@@ -62,7 +62,10 @@ class Folds:
             self.pool = Pool(net, X, y, weights)
             return
         others = {n: v for n, v in fit_params.items() if n != weight_name(estimator)}
-        parts, labels, weighed, start = [], [], [], 0
+        parts: list[Any] = []
+        labels: list[np.ndarray] = []
+        weighed: list[Any] = []
+        start = 0
         for k, (train, test) in enumerate(splits):
             steps: Any = clone(Pipeline(estimator.steps[:-1])) if len(estimator.steps) > 1 else None
             own = _check_method_params(X, params=others, indices=train)

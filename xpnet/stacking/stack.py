@@ -213,7 +213,8 @@ def _held_out(place: Placement, runs: Sequence[Run]) -> dict[str, Any]:
     if runs[0].held_out_members is None:
         held_out = runs[0].held_out
         return {"held_out": held_out._replace(data=held_out.data._replace(mask=place.mask()))}
+    held_out_members: list[Any] = [run.held_out_members for run in runs]
     return {
         "held_out": _shared(place, [run.held_out for run in runs if run.held_out is not None]),
-        "held_out_members": np.stack([run.held_out_members for run in runs]),
+        "held_out_members": np.stack(held_out_members),
     }
