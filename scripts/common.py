@@ -47,3 +47,17 @@ def save(axis_or_figure: Any, path: Path) -> Path:
     written = plots.save(axis_or_figure, path)
     print(f"picture: {written}")
     return written
+
+
+def table(heads: str, rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    columns = heads.split(", ")
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def write_between(page: Path, begin: str, end: str, text: str) -> None:
+    """Put a text between two marks of a page, in place of what is there."""
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(end)
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")

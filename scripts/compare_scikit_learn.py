@@ -140,13 +140,6 @@ def compare_times(case: Case, seconds: np.ndarray) -> list[str]:
     return cells
 
 
-def table(heads: str, rows: list[list[str]]) -> str:
-    """Return a Markdown table."""
-    columns = heads.split(", ")
-    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def report(cases: list[Case], seeds: range) -> str:
     """Run the cases; return the tables, and what they depend on."""
     scores, times = [], []
@@ -164,11 +157,11 @@ Scores on the data left out, mean ± standard deviation of {n_fits} fits ({N_FOL
 {n_seeds} seeds): accuracy (of several labels, all must be right), of regressors R². The noise is
 one standard error of scikit-learn's mean; equal is the number of fits whose scores agree to 1e-9.
 
-{table(columns, scores)}
+{common.table(columns, scores)}
 
 Seconds of a fit, of processor time on one BLAS thread: medians, and the medians of the ratios.
 
-{table("data, scikit-learn, xpnet, ratio, float32, ratio", times)}
+{common.table("data, scikit-learn, xpnet, ratio, float32, ratio", times)}
 
 Run on {date.today()} with {versions}, on {os.cpu_count()} cores.
 What each was given, behind a `StandardScaler`:
@@ -191,9 +184,7 @@ def main() -> None:
         text = report(cases, range(1 if options.quick else 5))
     print(f"\n{text}")
     if options.write:
-        before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-        _, after = rest.split(END)
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        common.write_between(PAGE, BEGIN, END, text)
 
 
 if __name__ == "__main__":

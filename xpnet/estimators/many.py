@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from .. import backends
 from ..evaluation import logits_of_rows, model_groups
+from ..history import History
 from ..placement import Placement
 from ..problems import shape
 from ..stacking.requests import Outcome, Request, Setting
@@ -57,6 +58,12 @@ class Fitting:
         if self.outcome.failure is None or self.candidate.estimator.early_stopping:
             return None
         return f"{NOT_FINITE} {self.outcome.failure}"
+
+    @property
+    def history(self) -> History:
+        """Its curves."""
+        assert self.outcome is not None
+        return self.outcome.history
 
     @property
     def unfinished(self) -> bool:
@@ -169,7 +176,12 @@ class Pool:
             )
 
     def fitting(
-        self, candidate: Candidate, rows: np.ndarray, *, continuable: bool = False
+        self,
+        candidate: Candidate,
+        rows: np.ndarray,
+        *,
+        continuable: bool = False,
+        watched: np.ndarray | None = None,
     ) -> Fitting:
         """Return a fit of a candidate on rows, to be handed to `fit`.
 
@@ -179,10 +191,12 @@ class Pool:
         rows : integer array
         continuable : bool, default False
             Whether a longer fit is to go on from it, see `continued`.
+        watched : integer array, optional
+            Rows to evaluate after each epoch; early stopping watches its own instead.
         """
         est, checked = candidate.estimator, candidate.checked
         state, rng = candidate.begin()
-        own, held_out = rows, None
+        own, held_out = rows, watched
         if est.early_stopping:
             stratify = est._stratify(self.t[rows])
             parts = data.split_rows(len(rows), rng, est.validation_fraction, stratify)

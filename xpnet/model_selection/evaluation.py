@@ -21,10 +21,12 @@ from sklearn.model_selection._validation import (
 )
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
+from tqdm import tqdm
 
 from .. import validation
 from ..estimators.base import BaseMLP
 from ..estimators.many import Candidate, Fitting
+from ..history import History
 from ..stacking.progress import Bar
 from . import scoring
 from .folds import Folds, Split, last_step, net_params
@@ -65,6 +67,7 @@ class Evaluation:
         self.outcomes: list[dict[str, Any]] = []
         self.more: dict[str, list[Any]] = defaultdict(list)
         self.stacked: list[bool] = []
+        self.histories: list[list[History | None]] = []
         self.results: dict[str, Any] = {}
 
     def __call__(
@@ -98,7 +101,10 @@ class Evaluation:
             _insert_error_scores(outcomes, search.error_score)
         self.candidates += candidates
         self.outcomes += outcomes
-        self.stacked += [task.fitting is not None for task in tasks[:: len(splits)]]
+        for start in range(0, len(tasks), len(splits)):
+            own = [task.fitting for task in tasks[start : start + len(splits)]]
+            self.stacked.append(own[0] is not None)
+            self.histories.append([None if f is None else f.history for f in own])
         for key, values in (more_results or {}).items():
             self.more[key].extend(values)
         self.results = search._format_results(
@@ -139,7 +145,12 @@ class Evaluation:
 
     def _fitting(self, folds: Folds, candidate: Candidate, task: Task) -> Fitting:
         """Return how a task is fitted."""
-        return folds.pool.fitting(candidate, folds.splits[task.split][0])
+        return folds.pool.fitting(candidate, **self._rows(folds, task))
+
+    def _rows(self, folds: Folds, task: Task) -> dict[str, Any]:
+        """Return the rows that a task trains on, and those that are watched."""
+        train, test = folds.splits[task.split]
+        return {"rows": train} | ({"watched": test} if self.search.validation_curves else {})
 
     def _folds(
         self,
@@ -171,7 +182,7 @@ class Evaluation:
             assert task.folds is not None
             assert task.fitting is not None
             pools[task.folds.pool].append(task.fitting)
-        options: dict[str, Any] = {"say": print} if search.verbose > 0 else {}
+        options: dict[str, Any] = {"say": tqdm.write} if search.verbose > 0 else {}
         total = sum(f.request.epochs - f.done for fits in pools.values() for f in fits)
         with Bar(search.progress, total) as told:
             for pool, fits in pools.items():

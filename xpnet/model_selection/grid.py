@@ -40,6 +40,8 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
         Whether to show a bar over models and epochs; a text stands beside it.
     memory : int, optional
         Bytes that the stacks may take; by default half of what is free. Larger ones are cut.
+    validation_curves : bool, default False
+        Whether each fit is evaluated on the fold's test rows after every epoch, for `histories_`.
 
     Attributes
     ----------
@@ -47,6 +49,8 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
         As of `GridSearchCV`, and ``stacked``: whether a candidate was one of a stack. Candidates
         with ``solver='lbfgs'`` or a `Checkpoint` are fitted one by one. `mean_fit_time` is each
         fit's share of the time.
+    histories_ : list of lists of History
+        The curves of each candidate on each fold; None where it was fitted alone.
     best_estimator_, best_params_, best_score_, best_index_, scorer_, n_splits_, refit_time_, …
         As of `GridSearchCV`.
 
@@ -81,6 +85,7 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
         return_train_score: bool = False,
         progress: Any = False,
         memory: int | None = None,
+        validation_curves: bool = False,
     ) -> None:
         super().__init__(
             estimator,
@@ -95,6 +100,7 @@ class StackedGridSearchCV(StackedSearch, GridSearchCV):
             return_train_score=return_train_score,
         )
         self.progress, self.memory = progress, memory
+        self.validation_curves = validation_curves
 
     def _run_search(self, evaluate_candidates: Any) -> None:
         evaluate_candidates(ParameterGrid(self.param_grid))
@@ -112,7 +118,7 @@ class StackedRandomizedSearchCV(StackedSearch, RandomizedSearchCV):
         Which candidates are drawn.
     scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
         As for `StackedGridSearchCV`.
-    progress, memory
+    progress, memory, validation_curves
         As for `StackedGridSearchCV`.
 
     Attributes
@@ -150,6 +156,7 @@ class StackedRandomizedSearchCV(StackedSearch, RandomizedSearchCV):
         return_train_score: bool = False,
         progress: Any = False,
         memory: int | None = None,
+        validation_curves: bool = False,
     ) -> None:
         super().__init__(
             estimator,
@@ -166,6 +173,7 @@ class StackedRandomizedSearchCV(StackedSearch, RandomizedSearchCV):
             return_train_score=return_train_score,
         )
         self.progress, self.memory = progress, memory
+        self.validation_curves = validation_curves
 
     def _run_search(self, evaluate_candidates: Any) -> None:
         drawn = ParameterSampler(

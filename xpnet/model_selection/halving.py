@@ -34,16 +34,15 @@ class _Continuing(Evaluation):
         return super()._folds(self._groups, estimator, params, splits)
 
     def _fitting(self, folds: Folds, candidate: Candidate, task: Task) -> Fitting:
-        rows = folds.splits[task.split][0]
         if not (self._epochs_grow() and _is_prefix(candidate.estimator)):
-            return folds.pool.fitting(candidate, rows)
+            return super()._fitting(folds, candidate, task)
         # scikit-learn copies the candidates' dicts; the values in them stay the same objects.
         own = frozenset((n, id(v)) for n, v in task.params.items() if n != self.search.resource)
         key = own, task.split
         if key in self._earlier:
             found = folds.pool.continued(candidate, self._earlier[key])
         else:
-            found = folds.pool.fitting(candidate, rows, continuable=True)
+            found = folds.pool.fitting(candidate, continuable=True, **self._rows(folds, task))
         self._earlier[key] = found
         return found
 
@@ -79,13 +78,15 @@ class StackedHalvingSearchCV(StackedSearch, HalvingGridSearchCV):
         As for `HalvingGridSearchCV`; of `scoring` there is one metric.
     random_state, n_jobs, verbose
         As for `HalvingGridSearchCV`.
-    progress, memory
+    progress, memory, validation_curves
         As for `StackedGridSearchCV`.
 
     Attributes
     ----------
     cv_results_, best_estimator_, n_resources_, n_candidates_, n_iterations_, …
         As of `HalvingGridSearchCV`, and ``stacked`` in `cv_results_`.
+    histories_ : list of lists of History
+        As of `StackedGridSearchCV`.
 
     References
     ----------
@@ -129,6 +130,7 @@ class StackedHalvingSearchCV(StackedSearch, HalvingGridSearchCV):
         verbose: int = 0,
         progress: Any = False,
         memory: int | None = None,
+        validation_curves: bool = False,
     ) -> None:
         super().__init__(
             estimator,
@@ -148,6 +150,7 @@ class StackedHalvingSearchCV(StackedSearch, HalvingGridSearchCV):
             verbose=verbose,
         )
         self.progress, self.memory = progress, memory
+        self.validation_curves = validation_curves
 
     def _check_input_parameters(self, X: Any, y: Any, split_params: Any) -> None:
         given: Any = self.max_resources

@@ -24,6 +24,7 @@ class StackedSearch:
     estimator: Any
     progress: Any
     memory: Any
+    validation_curves: Any
     _evaluation: type[Evaluation] = Evaluation
 
     def fit(self: Any, X: Any, y: Any = None, **params: Any) -> Any:
@@ -85,7 +86,7 @@ class StackedSearch:
                 self.best_score_ = results[f"mean_test_{refit_metric}"][self.best_index_]
             self.best_params_ = results["params"][self.best_index_]
         self.scorer_ = getattr(scorers, "_scorers", scorers)
-        self.cv_results_ = results
+        self.cv_results_, self.histories_ = results, evaluation.histories
 
     def _refit(self: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> None:
         best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))

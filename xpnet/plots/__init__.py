@@ -7,6 +7,7 @@ pyplot's where pyplot is in use, in notebooks too; else no display and no pyplot
 from .boundary import plot_decision_boundary
 from .curves import compare_histories, plot_history
 from .figures import check_path, save
+from .searches import search_curves, search_heat_map
 from .tables import heat_map
 
 __all__ = [
@@ -16,4 +17,6 @@ __all__ = [
     "plot_decision_boundary",
     "plot_history",
     "save",
+    "search_curves",
+    "search_heat_map",
 ]

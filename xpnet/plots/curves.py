@@ -13,7 +13,7 @@ from ..history import History
 from .figures import COLOURS, new_axes
 from .sources import read_curves
 
-_CURVES = {
+CURVES = {
     "losses": "training loss",
     "val_losses": "validation loss",
     "scores": "training score",
@@ -140,7 +140,7 @@ def compare_histories(
     >>> [line.get_label() for line in plots.compare_histories(runs).lines]
     ['batch 32', 'batch 128']
     """
-    validation.check_choice("curve", curve, _CURVES)
+    validation.check_choice("curve", curve, CURVES)
     curves = []
     for name, source in _pairs(histories):
         told = f"histories[{name!r}]"
@@ -151,7 +151,7 @@ def compare_histories(
     styles = itertools.product(("-", "--", "-.", ":"), COLOURS)
     for (name, values), (style, colour) in zip(curves, itertools.cycle(styles)):
         _line(ax, values, name, colour, style)
-    _label_curves(ax, "step" if curve == "step_losses" else "epoch", _CURVES[curve])
+    _label_curves(ax, "step" if curve == "step_losses" else "epoch", CURVES[curve])
     return ax
 
 

@@ -22,6 +22,7 @@ def heat_map(
     label: str | None = None,
     vmin: float | None = None,
     vmax: float | None = None,
+    digits: int = 2,
 ) -> Any:
     """Draw a table as colours with the numbers on them; NaN is drawn as not run.
 
@@ -36,6 +37,8 @@ def heat_map(
         What the numbers are; stands beside the colour bar.
     vmin, vmax : float, optional
         The ends of the colour scale; by default the smallest and the largest finite number.
+    digits : int, default 2
+        Significant digits of the numbers.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def heat_map(
     shown = np.ma.masked_invalid(np.where(np.isnan(values), np.nan, np.clip(values, low, high)))
     image = ax.imshow(shown, cmap="cividis", vmin=low, vmax=high, aspect="auto")
     for row, column in np.ndindex(shape):
-        _annotate(ax, image, row, column, values[row, column])
+        _annotate(ax, image, row, column, values[row, column], digits)
     long = max(len(str(name)) for name in column_labels) > 9
     slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
     ax.set_xticks(range(shape[1]), column_labels, **(slant if long else {}))
@@ -86,7 +89,7 @@ def heat_map(
     return ax
 
 
-def _annotate(ax: Any, image: Any, row: int, column: int, value: float) -> None:
+def _annotate(ax: Any, image: Any, row: int, column: int, value: float, digits: int) -> None:
     if np.isnan(value):
         from matplotlib.patches import Rectangle
 
@@ -101,4 +104,4 @@ def _annotate(ax: Any, image: Any, row: int, column: int, value: float) -> None:
     red, green, blue, _ = image.cmap(image.norm(np.clip(value, *image.get_clim())))
     dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
     colour = "white" if dark else "black"
-    ax.text(column, row, f"{value:.2g}", ha="center", va="center", fontsize=8, color=colour)
+    ax.text(column, row, f"{value:.{digits}g}", ha="center", va="center", fontsize=8, color=colour)

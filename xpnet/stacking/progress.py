@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from tqdm.auto import tqdm
 
 
 class Bar:
-    """A context in which a number of epochs can be told.
+    """A context in which epochs that are done can be told.
+
+    It is written to stderr where that is a terminal, and drawn in notebooks.
 
     Parameters
     ----------
@@ -21,10 +24,11 @@ class Bar:
     def __init__(self, shown: bool | str, total: int) -> None:
         text = shown if isinstance(shown, str) else None
         self._options: dict[str, Any] = {"total": total, "desc": text, "unit": "epoch"}
-        self._shown = bool(shown)
+        here = False if "ipykernel" in sys.modules else None
+        self._disable = here if shown else True
 
     def __enter__(self) -> Any:
-        self._bar = tqdm(**self._options, disable=not self._shown)
+        self._bar = tqdm(**self._options, disable=self._disable)
         return self._bar.update
 
     def __exit__(self, *error: object) -> None:
