@@ -5,6 +5,7 @@ stack are checked against fits alone, and the search against the sequential one,
 
     scripts/compare_searches            # prints the tables, in some minutes
     scripts/compare_searches --write    # and puts them into docs/searches.md
+    scripts/compare_searches --backend cupy --sizes 1 256    # stacks alone, on another backend
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,12 @@ def data() -> tuple[np.ndarray, np.ndarray]:
     return d.x_train.astype(np.float32), d.t_train
 
 
-def trainers(n: int) -> list[Trainer]:
+def trainers(n: int, **where: Any) -> list[Trainer]:
     """Return trainers that differ in rate and seed."""
     net = xpnet.Network([xpnet.Dense(30, 10), xpnet.Sigmoid(), xpnet.Dense(10, 1)])
     rates = np.linspace(0.05, 0.2, n)
     return [
-        Trainer(net, "binary_cross_entropy", xpnet.SGD(rate), random_state=seed)
+        Trainer(net, "binary_cross_entropy", xpnet.SGD(rate), random_state=seed, **where)
         for seed, rate in enumerate(rates)
     ]
 
@@ -89,18 +90,19 @@ def check_stack(epochs: int) -> None:
             raise RuntimeError("a net of the stack differs from the one that is trained alone")
 
 
-def compare_stacks(sizes: tuple[int, ...], epochs: int, rounds: int) -> list[list[str]]:
+def compare_stacks(sizes: Sequence[int], epochs: int, rounds: int, **where: Any) -> list[list[str]]:
     """Return a line's cells for each size."""
     x, t = data()
-    check_stack(epochs)
+    if where.get("backend") == "numpy":
+        check_stack(epochs)
     net = sklearn.neural_network.MLPClassifier(**PARAMS, max_iter=epochs, n_iter_no_change=epochs)
     steps = epochs * -(-len(x) // BATCH)
     lines = []
     for n in sizes:
         stack, alone, theirs = medians(
             rounds,
-            lambda n=n: fit_many(trainers(n), x, t, epochs=epochs, batch_size=BATCH),
-            lambda: trainers(1)[0].fit(x, t, epochs=epochs, batch_size=BATCH),
+            lambda n=n: fit_many(trainers(n, **where), x, t, epochs=epochs, batch_size=BATCH),
+            lambda: trainers(1, **where)[0].fit(x, t, epochs=epochs, batch_size=BATCH),
             lambda: net.fit(x, t),
         )
         ratios = [f"{n * alone / stack:.1f}", f"{n * theirs / stack:.0f}"]
@@ -135,13 +137,13 @@ def compare_searches(grid: dict[str, list[float]], epochs: int, rounds: int) -> 
     ]
 
 
-def report(quick: bool) -> str:
+def report(options: argparse.Namespace) -> str:
     """Run all; return the tables, and what they depend on."""
-    sizes, epochs, rounds = ((1, 4), 2, 1) if quick else (SIZES, EPOCHS, 5)
-    stacks = compare_stacks(sizes, epochs, rounds)
-    grid = {"alpha": [0.0, 0.1]} if quick else GRID
-    searches = compare_searches(grid, epochs, 1 if quick else 3)
-    n = int(np.prod([len(values) for values in grid.values()]))
+    quick, where = options.quick, {"backend": options.backend, "device": options.device}
+    epochs, rounds = (2, 1) if quick else (EPOCHS, 5)
+    sizes = options.sizes or ((1, 4) if quick else SIZES)
+    stacks = compare_stacks(sizes, epochs, rounds, **where)
+    search = search_section(quick, epochs) if options.backend == "numpy" else ""
     versions = f"xpnet {xpnet.__version__}, scikit-learn {sklearn.__version__}, "
     versions += f"NumPy {np.__version__} and Python {platform.python_version()}"
     heads = "nets, ms, µs a net and step, against as many fits alone, "
@@ -152,13 +154,22 @@ rate and seed: the whole call, and how many times as long as many fits take, of 
 and of scikit-learn's `MLPClassifier`.
 
 {common.table(heads, stacks)}
+{search}
+Run on {date.today()} with {versions}, on {os.cpu_count()} cores,
+on the backend {options.backend}."""
 
+
+def search_section(quick: bool, epochs: int) -> str:
+    """Return the searches' table, and what it is of."""
+    grid = {"alpha": [0.0, 0.1]} if quick else GRID
+    searches = compare_searches(grid, epochs, 1 if quick else 3)
+    n = int(np.prod([len(values) for values in grid.values()]))
+    return f"""
 A search over {n} candidates and 5 folds, scoring and the last fit included; the stacked scores are
 the sequential ones.
 
 {common.table("search, seconds, ratio", searches)}
-
-Run on {date.today()} with {versions}, on {os.cpu_count()} cores."""
+"""
 
 
 def main() -> None:
@@ -166,13 +177,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="few nets, two epochs")
+    parser.add_argument("--backend", default="numpy", help="numpy, cupy, jax, torch …")
+    parser.add_argument("--device", help="a device of the backend, such as cuda:0")
+    parser.add_argument("--sizes", type=int, nargs="+", help="numbers of nets")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
     options = parser.parse_args()
-    if options.quick and options.write:
-        parser.error("--write needs the full run, without --quick")
+    if options.write and (options.quick or options.sizes or options.backend != "numpy"):
+        parser.error("--write needs the full run on numpy, without --quick and --sizes")
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        text = report(options.quick)
+        text = report(options)
     print(f"\n{text}")
     if options.write:
         common.write_between(PAGE, BEGIN, END, text)

@@ -88,7 +88,8 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     race += ["--rivals", *(["gpu"] if options.backend == "cupy" else [])]
     race += ["--quick", "--rounds", "2"] if options.quick else []
     folders = [
-        f"tests/{name}" for name in ("parity", "backends", "nets", "estimators", "callbacks")
+        f"tests/{name}"
+        for name in ("parity", "backends", "nets", "estimators", "callbacks", "stacking")
     ]
     tests = ["-m", "pytest", "-q", *folders, "-k", f"{options.backend} or numpy"]
     no_mnist = "" if options.data_home else "MNIST was not found: pass --data-home"
@@ -98,6 +99,8 @@ def stages(options: argparse.Namespace) -> list[Stage]:
         Stage("benchmark", 0.3, [script("benchmark"), *race]),
         Stage("tests", 0.5, tests, why_no_tests(options)),
         Stage("breast_cancer_minibatch", 0.25, [script("breast_cancer_minibatch"), *here]),
+        Stage("tune_breast_cancer", 0.25, [script("tune_breast_cancer"), *here]),
+        Stage("stacks", 0.25, [script("compare_searches"), *place, *quick, "--sizes", "1", "256"]),
         Stage("compare_optimizers", 0.25, [script("compare_optimizers"), *here]),
         Stage("mnist_two_layer", 0.25, [script("mnist_two_layer"), *here], no_mnist),
     ]
