@@ -9,6 +9,7 @@ from unittest import mock
 import numpy as np
 
 from xpnet import Dense, Dropout, Network, ReLU, Trainer, backends, fit_many
+from xpnet.optimizers import Schedule
 from xpnet.stacking import training
 from xpnet.training import DivergenceError
 
@@ -43,7 +44,7 @@ def bits(value):
     if isinstance(value, float | np.ndarray | np.generic):
         array = np.asarray(value)
         return array.dtype.str, array.shape, array.tobytes()
-    return value
+    return repr(value) if isinstance(value, Schedule) else value
 
 
 def same(found, expected):
@@ -98,7 +99,7 @@ def listed(value, n):
 
 def own_options(options, k, n, x, t):
     """Return what model k alone is fitted with, and its rows."""
-    own = dict(options)
+    own = {name: v for name, v in options.items() if name not in ("memory", "n_jobs")}
     rows = own.pop("rows", None)
     rows = np.arange(len(t)) if rows is None else np.asarray(rows[k])
     for name in ("epochs", "batch_size"):
@@ -120,8 +121,7 @@ def own_options(options, k, n, x, t):
 def compare(make, n=3, *, x=X, t=T, stacks=1, check=same, models=None, **options):
     """Compare fits in one pass with fits alone; return the outcomes.
 
-    ``make(k)`` returns the trainer of model k, anew. The options are those of `fit_many`, where
-    ``callbacks(k)``, if it is there, returns the callbacks anew.
+    ``make(k)`` returns the trainer of model k, anew; the options are those of `fit_many`.
     """
     options = {**FIT, **options}
     trainers = [make(k) for k in range(n)]

@@ -74,6 +74,8 @@ class Member(Fit):
 
     def join(self, holder: Holder, index: int) -> None:
         """Leave the state to the holder from now on."""
+        if self._own is not None:
+            self.curve = list(self._own.curve)
         self._holder, self.index, self._own = holder, index, None
 
     def advance(self) -> bool:

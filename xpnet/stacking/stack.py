@@ -72,6 +72,22 @@ class Stack:
         for index, member in enumerate(members):
             member.join(self, index)
 
+    def moved(self, member: Member) -> bool:
+        """Return whether a callback has put a member at another step than that of the stack."""
+        if not member.has_own_state:
+            return False
+        state = member.state
+        return (state.step, state.epoch) != (self._state.step, self._state.epoch)
+
+    def apart(self, member: Member) -> Stack:
+        """Return a stack for a member that goes on from where a callback has put it.
+
+        As in a fit alone, the generator is not put back.
+        """
+        generators = self._sources[member].state()["generators"]
+        member.state = replace(member.state, generators=generators)
+        return Stack([member], self._record)
+
     def epoch(self, members: Sequence[Member]) -> list[Member]:
         """Run an epoch of these members; return those of them that want another one."""
         few = len(members) <= (1.0 - _MOST_IDLE) * len(self._members)

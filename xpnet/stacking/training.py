@@ -167,9 +167,19 @@ def _member(request: Request, run: Run) -> Member:
 def _loop(stack: Stack, members: Sequence[Member], told: Told) -> None:
     known, total = 0, sum(member.total for member in members)
     left = [member for member in members if member.advance()]
-    while left:
-        left = stack.epoch(left)
-        needed = sum(member.total - member.done for member in left)
+    stacks = [(stack, left)] if left else []
+    while stacks:
+        stacks = [pair for stack, left in stacks for pair in _split(stack, left)]
+        stacks = [(stack, after) for stack, left in stacks if (after := stack.epoch(left))]
+        needed = sum(member.total - member.done for _, left in stacks for member in left)
         told(total - needed - known)
         known = total - needed
     told(total - known)
+
+
+def _split(stack: Stack, members: Sequence[Member]) -> list[tuple[Stack, list[Member]]]:
+    """Return the stacks of the next epoch: members that callbacks have moved have their own."""
+    moved = [member for member in members if stack.moved(member)]
+    stayed = [member for member in members if member not in moved]
+    pairs = [(stack, stayed)] if stayed else []
+    return pairs + [(stack.apart(member), [member]) for member in moved]
