@@ -1,4 +1,4 @@
-"""The blocks of docs/scikit-learn.md run as they stand, and give what their comments say."""
+"""The blocks of the pages run as they stand, and give what their comments say."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-PAGE = Path(__file__).parents[1] / "docs" / "scikit-learn.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = [
+    ("scikit-learn.md", "numpy", 19),
+    ("scikit-learn.md", "array_api_strict", 19),
+    ("searches.md", "numpy", 3),
+]
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # scikit-learn's scaler, strict
-@pytest.mark.parametrize("library", ["numpy", "array_api_strict"])
-def test_the_blocks_run_and_their_comments_hold(library, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "library", "n_checked"), PAGES)
+def test_the_blocks_run_and_their_comments_hold(name, library, n_checked, tmp_path, monkeypatch):
     """Another library stands in for CuPy."""
     for needed in ("onnx", library):
         pytest.importorskip(needed)
     if library != "numpy" and not StandardScaler().__sklearn_tags__().array_api_support:
         pytest.skip("scikit-learn's scaler takes NumPy only, before 1.8")
     monkeypatch.chdir(tmp_path)
-    page = PAGE.read_text(encoding="utf-8").replace("cupy", library)
+    page = (DOCS / name).read_text(encoding="utf-8").replace("cupy", library)
     names: dict = {}
     checked = 0
     for block in re.findall(r"```python\n(.*?)```", page, re.S):
@@ -39,4 +44,4 @@ def test_the_blocks_run_and_their_comments_hold(library, tmp_path, monkeypatch):
             else:
                 assert found == expected, expression
             checked += 1
-    assert checked == 19
+    assert checked == n_checked
