@@ -154,6 +154,28 @@ def test_stacked_seeds_are_bitwise_their_own_runs():
     assert (stack[0] != stack[1]).any()
 
 
+RATES = (0.0, 2.0**-24, 0.3, 0.999999)
+
+
+def test_each_model_has_its_rate(backend, dtype):
+    """Its mask, scale and gradient are those of the rate alone, to the bit, in either type."""
+    layer = Dropout(np.array(RATES)[:, None])
+    assert layer.coefficients().keys() == {"threshold", "scale"}
+    numbers = {f"{k}1": backend.asarray(v, dtype) for k, v in layer.coefficients().items()}
+    numbers["threshold0"] = numbers["scale0"] = None  # of another layer
+    given = noise(backend, [7, 7, 8, 9])._replace(coefficients=numbers)
+    x = backend.asarray(np.linspace(-2.0, 3.0, 10_000).reshape(SHAPE), dtype)
+    y, factor = layer.forward(backend.xp, (), x, given)
+    back = layer.input_gradient(backend.xp, (), factor, x)
+    assert tuple(y.shape) == (len(RATES), *SHAPE)
+    assert layer.forward(backend.xp, (), x, None)[0] is x
+    for k, (rate, seed) in enumerate(zip(RATES, (7, 7, 8, 9), strict=True)):
+        own, _ = Dropout(rate).forward(backend.xp, (), x, noise(backend, seed))
+        for found in (y, back):
+            ours, theirs = backend.to_host(found[k, ...]), backend.to_host(own)
+            np.testing.assert_array_equal(ours, theirs, strict=True)
+
+
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_dropout_keeps_the_expectation(rate):
     y = dropped(backends.get("numpy"), rate, 7)
@@ -209,6 +231,9 @@ def test_the_base_class_computes_nothing():
         (lambda: Dropout(1.0), ValueError, r"rate=1\.0 must be in \[0, 1\)"),
         (lambda: Dropout(-0.1), ValueError, r"rate=-0\.1"),
         (lambda: Dropout("half"), TypeError, "rate='half' must be a number"),
+        (lambda: Dropout(np.array([[0.1], [1.0]])), ValueError, r"must be in \[0, 1\)"),
+        (lambda: Dropout(np.array([0.1, 0.2])), ValueError, r"rate of shape \(2,\) must be"),
+        (lambda: Dropout([[0.1, 0.2]]), ValueError, r"rate of shape \(1, 2\) must be"),
         (lambda: LeakyReLU(-1.0), ValueError, r"negative_slope=-1\.0"),
         (lambda: ELU(np.nan), ValueError, "alpha=nan"),
     ],

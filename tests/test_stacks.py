@@ -218,6 +218,25 @@ def test_divisions_of_the_penalty_and_objectives(division, record, dtype):
     compare(make, FIT | {"sample_weight": WEIGHTS, "step_losses": None} | record, same, dtype=dtype)
 
 
+@both_types
+def test_models_have_their_own_rates_of_dropout(dtype):
+    """Of zero too, and one layer whose rate all share; also where they share seed and order."""
+    drop, starts = column(0.0, 0.3, 0.7), [network().initialize(seed) for seed in SEEDS]
+
+    def make(of):
+        layers = [Dense(FEATURES, 8), ReLU(), Dropout(of(drop)), Dense(8, 6), Dropout(0.2)]
+        options = {"optimizer": Adam(0.01), "random_state": of(SEEDS)}
+        return Network([*layers, Dense(6, CLASSES)]), SoftmaxCrossEntropy(), options, None
+
+    compare(make, FIT, same, dtype=dtype)
+
+    def equal(of):
+        net, loss, options, _ = make(of)
+        return net, loss, options | {"random_state": 5}, np.array(of(starts))
+
+    compare(equal, FIT, same, dtype=dtype)
+
+
 LOSSES = [
     SquaredError(),
     SquaredError(outputs="mixed"),
@@ -313,11 +332,12 @@ TWO = np.array([[0.1], [0.2]])
         ({"penalty": Penalty(l1=TWO, l2=A)}, ["'l1': 2", "'l2': 3"]),
         ({"optimizer": SGD(A, momentum=TWO)}, ["'momentum': 2", "'learning_rate': 3"]),
         ({"optimizer": AdamW(weight_decay=TWO), "max_norm": A}, ["'weight_decay': 2"]),
+        ({"network": Network([Dropout(TWO), Dense(1, 1)]), "max_norm": A}, ["of layers[0]': 2"]),
     ],
 )
 def test_numbers_of_models_that_disagree(options, told):
     with pytest.raises(ValueError, match="numbers of models disagree") as caught:
-        Trainer(network(), SoftmaxCrossEntropy(), **options)
+        Trainer(**{"network": network(), "loss": SoftmaxCrossEntropy(), **options})
     assert all(text in str(caught.value) for text in told)
 
 

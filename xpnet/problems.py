@@ -50,7 +50,8 @@ def shape(problem: Problem) -> Any:
         replace(layer, rate=np.full((1, 1), layer.rate)) if isinstance(layer, Dropout) else layer
         for layer in problem.network.layers
     ]
-    found = structure(replace(problem, network=Network(layers)))
+    network = Network(layers) if type(problem.network) is Network else problem.network
+    found = structure(replace(problem, network=network))
     return object() if found is None else found
 
 
@@ -60,8 +61,9 @@ def of_model(problem: Problem, k: int) -> Problem:
         _picked(layer, k) if isinstance(layer, Dropout) else layer
         for layer in problem.network.layers
     ]
+    stacked_layers = any(layer.coefficients() for layer in problem.network.layers)
     return Problem(
-        Network(layers),
+        Network(layers) if stacked_layers else problem.network,
         problem.loss,
         _picked(problem.optimizer, k),
         _picked(problem.penalty, k),

@@ -83,6 +83,7 @@ def _shape(request: Request) -> Any:
         repr(request.batches),
         (request.state.step, request.state.epoch),
         len(request.state.optimizer_state),
+        request.state.dropout_seed is None,
     )
 
 
