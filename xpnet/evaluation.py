@@ -62,7 +62,8 @@ def _slices(n: int, size: int) -> Iterator[slice]:
 
 def model_groups(place: Placement, rows: np.ndarray) -> Iterator[slice]:
     """Yield models whose rows, of shape (models, n), may be computed at a time."""
-    elements = place.problem.network.widest * rows.shape[1]
+    network = place.problem.network
+    elements = max(network.widest * rows.shape[1], network.n_params)
     yield from _slices(len(rows), _MOST_ELEMENTS // max(1, elements))
 
 

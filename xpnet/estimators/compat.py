@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 try:
     from sklearn.utils._array_api import check_same_namespace as _check_same_namespace
 except ImportError:  # before scikit-learn 1.9
     _check_same_namespace = None
+
+try:
+    from sklearn.callback import _callback_support as _callbacks
+except ImportError:  # before scikit-learn 1.9
+    _callbacks = None
 
 
 def check_same_namespace(X: Any, estimator: Any, attribute: str, method: str) -> None:
@@ -31,15 +38,14 @@ def is_plain(scorer: Any, metric: Any) -> bool:
     )
 
 
-def begin_search(search: Any, X: Any, y: Any) -> Any:
-    """Return the context of scikit-learn's callbacks (since 1.9), of a search that begins."""
-    if not hasattr(search, "_init_callback_context"):
-        return None
-    context = search._init_callback_context(max_subtasks=1 + (search.refit is not False))
-    return context.call_on_fit_task_begin(estimator=search, X=X, y=y, metadata=None)
-
-
-def end_search(context: Any, search: Any, X: Any, y: Any) -> None:
-    """Tell scikit-learn's callbacks that a search has ended."""
-    if context is not None:
-        context.call_on_fit_task_end(estimator=search, X=X, y=y, metadata=None)
+@contextlib.contextmanager
+def searching(search: Any, X: Any, y: Any) -> Iterator[Any]:
+    """The context of a search for scikit-learn's callbacks (since 1.9), or None."""
+    if _callbacks is None:
+        yield None
+        return
+    with _callbacks.callback_management_context(search):
+        context = search._init_callback_context(max_subtasks=1 + (search.refit is not False))
+        task = {"estimator": search, "X": X, "y": y, "metadata": None}
+        yield context.call_on_fit_task_begin(**task)
+        context.call_on_fit_task_end(**task)

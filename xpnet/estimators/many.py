@@ -59,6 +59,11 @@ class Fitting:
             return None
         return f"{NOT_FINITE} {self.outcome.failure}"
 
+    def release(self) -> None:
+        """Let go of the parameters, once they are of no more use; not of a fit that may go on."""
+        if self.continuation is None and self.outcome is not None:
+            self.outcome = replace(self.outcome, state=None)
+
     @property
     def history(self) -> History:
         """Its curves."""
@@ -195,6 +200,8 @@ class Pool:
             Rows to evaluate after each epoch; early stopping watches its own instead.
         """
         est, checked = candidate.estimator, candidate.checked
+        if self.weights is not None:
+            data.check_weights(self.weights[rows], len(rows))
         state, rng = candidate.begin()
         own, held_out = rows, watched
         if est.early_stopping:
@@ -250,6 +257,9 @@ class Pool:
             requests = [fitting.request for fitting in group]
             found = train(requests, self._table, setting, **options)
             for fitting, outcome in zip(group, found, strict=True):
+                if fitting.continuation is None:  # nobody goes on from it
+                    left = replace(outcome.state, optimizer_state=(), order=None)
+                    outcome = replace(outcome, state=left)
                 fitting.outcome = outcome
                 fitting.convergence = outcome.callbacks[0]
                 if fitting.continuation is not None:

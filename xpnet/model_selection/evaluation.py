@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 import warnings
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection._validation import (
@@ -19,17 +21,20 @@ from sklearn.model_selection._validation import (
     _score,
     _warn_or_raise_about_fit_failures,
 )
+from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import _safe_split
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 from tqdm import tqdm
 
-from .. import validation
+from .. import backends, validation
 from ..estimators.base import BaseMLP
 from ..estimators.many import Candidate, Fitting
 from ..history import History
+from ..optimizers import Plateau
+from ..stacking.plan import allowed
 from ..stacking.progress import Bar
 from . import scoring
-from .folds import Folds, Split, last_step, net_params
+from .folds import Folds, SearchError, Split, last_step, net_params, rows_of
 
 
 class Task:
@@ -80,7 +85,9 @@ class Evaluation:
         search, candidates = self.search, list(candidate_params)
         if not candidates:
             raise ValueError("There are no candidates: the grid is empty.")
-        splits = list((cv or search._checked_cv_orig).split(self.X, self.y, **self._splitting))
+        found = (cv or search._checked_cv_orig).split(self.X, self.y, **self._splitting)
+        everything = np.arange(_num_samples(self.X))  # a split may be a mask, or count backwards
+        splits = [(everything[train], everything[test]) for train, test in found]
         if len(splits) != search.n_splits_:
             raise ValueError(
                 f"cv.split gave {len(splits)} splits, cv.get_n_splits {search.n_splits_}."
@@ -125,23 +132,36 @@ class Evaluation:
             estimator = clone(self.search.estimator).set_params(**clone(params, safe=False))
             own = [Task(estimator, params, k) for k in range(len(splits))]
             tasks += own
-            if not isinstance(last_step(estimator), BaseMLP):
+            if not isinstance(last_step(estimator), BaseMLP) or self._fits_alone(splits):
                 continue
             try:
                 folds = self._folds(groups, estimator, params, splits)
                 candidate = Candidate(last_step(estimator), folds.pool)
-            except FoldError:
+                for task in own if candidate.can_be_stacked else ():
+                    task.folds, task.fitting = folds, self._fitting(folds, candidate, task)
+            except SearchError:
                 raise
-            except (ValueError, TypeError) as error:
+            except Exception as error:
                 if self.search.error_score == "raise":
                     raise
                 for task in own:
+                    task.fitting = None
                     task.error = "".join(traceback.format_exception(error))
-                continue
-            for task in own if candidate.can_be_stacked else ():
-                task.folds = folds
-                task.fitting = self._fitting(folds, candidate, task)
         return tasks
+
+    def _fits_alone(self, splits: Sequence[Split]) -> bool:
+        """Return whether nothing can be stacked.
+
+        With scikit-learn's metadata routing its own code knows where each parameter belongs; and
+        the transformed data of all folds are held at once.
+        """
+        if get_config()["enable_metadata_routing"] and self.routed.estimator.fit:
+            return True
+        if not isinstance(self.search.estimator, Pipeline):
+            return False
+        limit = allowed(backends.get("numpy"), self.search.memory)
+        needed = 16 * len(splits) * math.prod(np.shape(self.X))
+        return limit is not None and needed > limit
 
     def _fitting(self, folds: Folds, candidate: Candidate, task: Task) -> Fitting:
         """Return how a task is fitted."""
@@ -150,7 +170,18 @@ class Evaluation:
     def _rows(self, folds: Folds, task: Task) -> dict[str, Any]:
         """Return the rows that a task trains on, and those that are watched."""
         train, test = folds.splits[task.split]
-        return {"rows": train} | ({"watched": test} if self.search.validation_curves else {})
+        if not self.search.validation_curves:
+            return {"rows": train}
+        estimator = last_step(task.estimator)
+        rate, solver = estimator.learning_rate, getattr(estimator.solver, "learning_rate", None)
+        if rate == "plateau" or any(isinstance(r, Plateau) for r in (rate, solver)):
+            raise SearchError("validation_curves=True: 'plateau' would follow the test folds.")
+        if any(callback.steers for callback in estimator.callbacks or ()):
+            raise SearchError(
+                f"validation_curves=True with callbacks={estimator.callbacks!r}: they might follow "
+                "the test folds. Leave one of them out."
+            )
+        return {"rows": train, "watched": test}
 
     def _folds(
         self,
@@ -162,15 +193,16 @@ class Evaluation:
         """Return the folds as the candidate's earlier steps transform them, equal ones once."""
         base = self.search.estimator
         earlier = {n: v for n, v in params.items() if not net_params(base, {n: v})}
+        earlier["dtype"] = last_step(estimator).dtype
         for known, folds in groups:
-            if known.keys() == earlier.keys() and all(known[n] is earlier[n] for n in known):
+            if known.keys() == earlier.keys() and all(_same(known[n], earlier[n]) for n in known):
                 return folds
         folds = Folds(estimator, self.X, self.y, splits, self.routed.estimator.fit)
         for k, (train, _) in enumerate(folds.splits):
             try:
                 folds.pool.check_rows(train, f"Fold {k}")
             except ValueError as error:
-                raise FoldError(str(error)) from None
+                raise SearchError(str(error)) from None
         groups.append((earlier, folds))
         return folds
 
@@ -211,6 +243,8 @@ class Evaluation:
                 task.result = counts | {"fit_time": fit_time}
         net = last_step(self.search.estimator)
         metrics = scoring.stacked_metrics(self.scorers, net)
+        if get_config()["enable_metadata_routing"]:
+            metrics = None  # each scorer may ask for other parameters
         sets = ("train", "test") if self.search.return_train_score else ("test",)
         for name in sets:
             began = time.time()
@@ -221,6 +255,9 @@ class Evaluation:
             seconds = (time.time() - began) / max(1, len(scored))
             for task in scored if name == "test" else ():
                 task.result["score_time"] = seconds
+        for task in tasks:
+            assert task.fitting is not None
+            task.fitting.release()
 
     def _score_together(
         self, tasks: Sequence[Task], splits: Sequence[Split], name: str, metrics: dict[str, Any]
@@ -239,9 +276,8 @@ class Evaluation:
             for fitting, logits in pool.logits([t.fitting for t in own if t.fitting], rows):
                 task, known = of[fitting], pool.codes if metrics_of_classes(metrics) else pool.y
                 y = known[chosen[fitting]]
-                weighed = (
-                    None if weights is None else np.asarray(weights)[splits[task.split][which]]
-                )
+                own_rows = splits[task.split][which]
+                weighed = None if weights is None else rows_of(weights, own_rows)
                 net = fitting.candidate.estimator
                 scores = {
                     key: scoring.score(metric, net, logits, y, weighed)
@@ -304,13 +340,15 @@ class Evaluation:
             task.result = result
 
 
-class FoldError(ValueError):
-    """A fold cannot be trained on."""
-
-
 def metrics_of_classes(metrics: dict[str, Any]) -> bool:
     """Return whether labels are compared by their numbers."""
     return scoring.accuracy_score in metrics.values()
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Return whether two values of a parameter are the same: plain ones where they are equal."""
+    plain = isinstance(a, str | int | float | bool | np.generic)
+    return a is b or (plain and type(a) is type(b) and bool(a == b))
 
 
 def _check_names(estimator: Any, candidates: Sequence[dict[str, Any]]) -> None:

@@ -39,6 +39,10 @@ def weight_name(estimator: Any) -> str:
     return "sample_weight"
 
 
+class SearchError(ValueError):
+    """What is wrong with a search before anything is trained, whatever `error_score` says."""
+
+
 class Folds:
     """The folds of a search, as a pool of which each fit has its rows.
 
@@ -56,6 +60,8 @@ class Folds:
     ) -> None:
         net = last_step(estimator)
         weights = fit_params.get(weight_name(estimator))
+        _check_params(estimator, fit_params)
+        y = y.toarray() if scipy.sparse.issparse(y) else y
         self.prepared: list[Any] = []
         self.splits: list[Split] = list(splits)
         if not isinstance(estimator, Pipeline):
@@ -67,12 +73,13 @@ class Folds:
         weighed: list[Any] = []
         start = 0
         for k, (train, test) in enumerate(splits):
-            steps: Any = clone(Pipeline(estimator.steps[:-1])) if len(estimator.steps) > 1 else None
+            steps = clone(estimator)
+            steps.steps[-1] = (estimator.steps[-1][0], "passthrough")
             own = _check_method_params(X, params=others, indices=train)
             for x, y_part, rows in _transformed(steps, estimator, X, y, (train, test), own):
                 parts.append(x)
                 labels.append(y_part)
-                weighed.append(None if weights is None else np.asarray(weights)[rows])
+                weighed.append(None if weights is None else rows_of(weights, rows))
             self.prepared.append(steps)
             n_train, n_test = len(labels[-2]), len(labels[-1])
             middle = start + n_train
@@ -85,8 +92,7 @@ class Folds:
         """Return the fitted estimator: the net, or a pipeline of the steps of that fold and it."""
         if not isinstance(estimator, Pipeline):
             return net
-        steps = self.prepared[split]
-        earlier = [] if steps is None else list(steps.steps)
+        earlier = self.prepared[split].steps[:-1]
         return Pipeline([*earlier, (estimator.steps[-1][0], net)])
 
 
@@ -96,9 +102,26 @@ def _transformed(
     """Yield features, labels and rows of the samples to train on, then of those to test on."""
     for k, rows in enumerate(split):
         x, own = _safe_split(estimator, X, y, rows)
-        if steps is not None:
-            x = steps.transform(x) if k else steps.fit_transform(x, own, **fit_params)
+        x = steps.transform(x) if k else steps.fit_transform(x, own, **fit_params)
         yield x, np.asarray(backends.to_host(own)), rows
+
+
+def rows_of(weights: Any, rows: np.ndarray) -> Any:
+    """Return the weights of rows; one number counts for all of them."""
+    if np.ndim(weights) == 0:
+        return np.full(len(rows), float(weights))
+    return np.asarray(weights)[rows]
+
+
+def _check_params(estimator: Any, fit_params: dict[str, Any]) -> None:
+    """Raise where the net's `fit` would be handed more than sample weights."""
+    prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+    for name in fit_params:
+        if name.startswith(prefix) and name != weight_name(estimator):
+            raise SearchError(
+                f"fit got {name!r}, which folds cannot share: a stacked search takes "
+                f"{weight_name(estimator)!r} alone."
+            )
 
 
 def _joined(parts: Sequence[Any]) -> Any:

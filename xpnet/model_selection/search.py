@@ -61,16 +61,15 @@ class StackedSearch:
         if hasattr(self, "_check_input_parameters"):
             self._check_input_parameters(X=X, y=y, split_params=routed.splitter.split)
         self.n_splits_ = cv.get_n_splits(X, y, **routed.splitter.split)
-        context = compat.begin_search(self, X, y)
         evaluation = self._evaluation(self, scorers, X, y, routed)
-        options = {}
-        if "callback_ctx" in signature(self._run_search).parameters:
-            options["callback_ctx"] = context
-        self._run_search(evaluation, **options)
-        self._conclude(evaluation, scorers, refit_metric)
-        if self.refit:
-            self._refit(X, y, routed.estimator.fit)
-        compat.end_search(context, self, X, y)
+        with compat.searching(self, X, y) as context:
+            options = {}
+            if "callback_ctx" in signature(self._run_search).parameters:
+                options["callback_ctx"] = context
+            self._run_search(evaluation, **options)
+            self._conclude(evaluation, scorers, refit_metric)
+            if self.refit:
+                self._refit(X, y, routed.estimator.fit)
         return self
 
     def _conclude(self: Any, evaluation: Evaluation, scorers: Any, refit_metric: Any) -> None:

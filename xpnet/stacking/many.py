@@ -11,7 +11,7 @@ import numpy as np
 from .. import backends, options, validation
 from ..batches import Batches
 from ..callbacks import Callback
-from ..placement import float_dtype
+from ..placement import Placement, float_dtype
 from ..state import TrainState, check_state
 from ..trainer import Trainer
 from .progress import Bar
@@ -109,6 +109,8 @@ def fit_many(
     trainers = _check_trainers(trainers)
     n = len(trainers)
     record = options.record(step_losses, objectives)
+    if memory is not None:
+        validation.check_integer("memory", memory)
     held_out = options.check_held_out(validation_data)
     if validation_data is not None and validation_rows is not None:
         raise ValueError("validation_data and validation_rows: pass only one of them.")
@@ -137,6 +139,8 @@ def fit_many(
         place = trainer.backend, trainer.device, trainer.dtype or float_dtype(x), trainer.compile
         settings.setdefault(place, []).append(k)
     table = Table(x, t, None if validation_data is None else held_out)
+    for k, trainer in enumerate(trainers):
+        _check_data(f"trainers[{k}]", trainer, table)
     outcomes: list[Any] = [None] * n
     with Bar(progress, sum(request.epochs for request in requests)) as told:
         for (backend, device, dtype, compiled), numbers in settings.items():
@@ -158,6 +162,8 @@ def fit_many(
     for trainer, outcome in zip(trainers, outcomes, strict=True):
         trainer.state_, trainer.history_ = outcome.state, outcome.history
         trainer.stopped_ = outcome.stopped
+        if isinstance(trainer.random_state, np.random.RandomState):
+            trainer.random_state.set_state(outcome.state.generators[0])
     return outcomes
 
 
@@ -175,11 +181,26 @@ def _check_trainers(trainers: Any) -> list[Trainer]:
                 f"trainers[{k}] is a stack of {trainer.n_models} models; put its models() in its "
                 "place."
             )
+    drawn = [t.random_state for t in trainers if isinstance(t.random_state, np.random.RandomState)]
+    if len(set(map(id, drawn))) < len(drawn):
+        raise ValueError("Two trainers share a RandomState as random_state: pass seeds.")
     if len(set(map(id, trainers))) < len(trainers):
         raise ValueError("trainers has one of them twice.")
     if not trainers:
         raise ValueError("trainers is empty; at least one is needed.")
     return list(trainers)
+
+
+def _check_data(name: str, trainer: Trainer, table: Table) -> None:
+    """Raise where a trainer cannot be fitted on the data, or not here."""
+    backend = backends.get(trainer.backend, trainer.device, like=(table.x, table.t))
+    place = Placement(backend, trainer.dtype or float_dtype(table.x), trainer.problem)
+    try:
+        with place.session():
+            table.check(place)
+    except (ValueError, TypeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {error}") from error
 
 
 def _check_callbacks(callbacks: list[Callback]) -> list[Callback]:

@@ -45,9 +45,7 @@ def plan(
     groups: dict[Any, list[int]] = {}
     for number, request in enumerate(requests):
         groups.setdefault(_shape(request), []).append(number)
-    if memory is None:
-        free = backend.free_memory()
-        memory = None if free is None else int(free * _PART)
+    memory = allowed(backend, memory)
     stacks, most = [], 0
     for numbers in groups.values():
         each = bytes_needed(requests[numbers[0]], setting)
@@ -60,6 +58,12 @@ def plan(
         f"{most * n_jobs / 1e6:,.1f} MB at a time{limit}."
     )
     return stacks
+
+
+def allowed(backend: Backend, memory: int | None) -> int | None:
+    """Return how many bytes may be taken: what was asked for, or half of what is free."""
+    free = backend.free_memory() if memory is None else None
+    return memory if free is None else int(free * _PART)
 
 
 def _size(wanted: int, each: int, memory: int | None, n_jobs: int, *, on_host: bool) -> int:
@@ -100,4 +104,5 @@ def bytes_needed(request: Request, setting: Setting) -> int:
         layer.n_outputs or network.widest for layer in network.layers
     )
     batch = request.batches.size(len(request.rows)) * widths
-    return item * ((2 * state + 3) * network.n_params + 3 * batch) + 32 * len(request.rows)
+    own = 0 if request.weights is None else 24 * len(request.weights)
+    return item * ((2 * state + 3) * network.n_params + 3 * batch) + 32 * len(request.rows) + own

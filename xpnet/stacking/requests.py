@@ -53,7 +53,8 @@ class Outcome:
     Attributes
     ----------
     state : TrainState
-        After the last epoch; of a fit that diverged, before the epoch in which it did.
+        After the last epoch; of a fit that diverged, before the epoch in which it did. None where
+        nobody needs it any more.
     history : History
     stopped : str or None
         Why it ended before its length.
@@ -62,7 +63,7 @@ class Outcome:
         The request's, or copies of them from another process.
     """
 
-    state: TrainState
+    state: Any
     history: History
     stopped: str | None
     failure: DivergenceError | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -68,7 +69,8 @@ class Stack:
             members=np.stack([run.members for run in runs]),
             **_held_out(place, runs),
         )
-        self._rates = [run.place.problem.optimizer.learning_rate for run in runs]
+        # A schedule remembers what it has read: each member has a copy of its own.
+        self._rates = [copy.copy(run.place.problem.optimizer.learning_rate) for run in runs]
         for index, member in enumerate(members):
             member.join(self, index)
 

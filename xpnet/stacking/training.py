@@ -36,6 +36,7 @@ class Table:
     def __init__(self, x: Any, t: Any, held_out: tuple[Any, Any, Any] | None = None) -> None:
         self.x, self.t, self.held_out = x, t, held_out
         self._features: dict[Any, Any] = {}
+        self._checked: list[Any] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_features": {}}
@@ -56,6 +57,15 @@ class Table:
         if self.held_out is None:
             return None
         return self._samples(place, *self.held_out, "validation_")
+
+    def check(self, place: Placement) -> None:
+        """Raise where the problem does not suit the data; what is alike is checked once."""
+        p = place.problem
+        key = place.backend.name, place.dtype, p.loss, p.network.n_features_in, p.network.n_outputs
+        if key not in self._checked:
+            self.samples(place)
+            self.held_out_samples(place)
+            self._checked.append(key)
 
     def _samples(self, place: Placement, x: Any, t: Any, weights: Any, prefix: str) -> Samples:
         key = place.backend.name, place.backend.device_name, place.dtype, prefix
