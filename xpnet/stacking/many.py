@@ -144,7 +144,6 @@ def fit_many(
     outcomes: list[Any] = [None] * n
     with Bar(progress, sum(request.epochs for request in requests)) as told:
         for (backend, device, dtype, compiled), numbers in settings.items():
-            backends.get(backend, device, like=table.arrays)
             setting = Setting(
                 backend,
                 device,
@@ -193,7 +192,7 @@ def _check_trainers(trainers: Any) -> list[Trainer]:
 
 def _check_data(name: str, trainer: Trainer, table: Table) -> None:
     """Raise where a trainer cannot be fitted on the data, or not here."""
-    backend = backends.get(trainer.backend, trainer.device, like=(table.x, table.t))
+    backend = backends.get(trainer.backend, trainer.device, like=table.arrays)
     place = Placement(backend, trainer.dtype or float_dtype(table.x), trainer.problem)
     try:
         with place.session():
