@@ -71,6 +71,17 @@ class Fitting:
         return self.outcome.history
 
     @property
+    def diverged(self) -> bool:
+        """Whether training diverged, whatever early stopping has kept."""
+        return self.outcome is not None and self.outcome.failure is not None
+
+    @property
+    def clipped(self) -> bool:
+        """Whether there are fewer samples than a batch was asked to have."""
+        size = self.candidate.estimator.batch_size
+        return not isinstance(size, str) and size > len(self.request.rows)
+
+    @property
     def unfinished(self) -> bool:
         """Whether it ran out of epochs."""
         assert self.outcome is not None

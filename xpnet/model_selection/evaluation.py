@@ -279,11 +279,15 @@ class Evaluation:
                 own_rows = splits[task.split][which]
                 weighed = None if weights is None else rows_of(weights, own_rows)
                 net = fitting.candidate.estimator
-                scores = {
-                    key: scoring.score(metric, net, logits, y, weighed)
-                    for key, metric in metrics.items()
-                }
-                task.result[f"{name}_scores"] = scoring.told(scores, self.scorers)
+                try:
+                    scores = {
+                        key: scoring.score(metric, net, logits, y, weighed)
+                        for key, metric in metrics.items()
+                    }
+                except ValueError:  # the predictions are not finite: `error_score` says what to do
+                    self._score_alone([task], splits, name)
+                else:
+                    task.result[f"{name}_scores"] = scoring.told(scores, self.scorers)
 
     def _score_alone(self, tasks: Sequence[Task], splits: Sequence[Split], name: str) -> None:
         """Score by scikit-learn's scorers, each fit by itself."""
@@ -357,16 +361,20 @@ def _check_names(estimator: Any, candidates: Sequence[dict[str, Any]]) -> None:
     for name in {name for params in candidates for name in params}:
         outer = name.partition("__")[0]
         replaced = any(outer in params for params in candidates)
-        if not (replaced and outer != name):
+        if name not in known and not (replaced and outer != name):
             validation.check_choice("a candidate's parameter", name, known)
 
 
 def _warn(fittings: Sequence[Fitting]) -> None:
     """Say once what each fit alone would say."""
-    unfinished = sum(fitting.unfinished for fitting in fittings)
+    n, unfinished = len(fittings), sum(fitting.unfinished for fitting in fittings)
+    kept = sum(fitting.diverged and fitting.failure is None for fitting in fittings)
     if unfinished:
-        warnings.warn(
-            f"{unfinished} of {len(fittings)} fits reached max_iter, and have not converged yet.",
-            ConvergenceWarning,
-            stacklevel=6,
-        )
+        told = f"{unfinished} of {n} fits reached max_iter, and have not converged yet."
+        warnings.warn(told, ConvergenceWarning, stacklevel=6)
+    if kept:
+        told = f"{kept} of {n} fits diverged; the best parameters are kept."
+        warnings.warn(told, ConvergenceWarning, stacklevel=6)
+    if any(fitting.clipped for fitting in fittings):
+        told = "Got `batch_size` larger than sample size. It is going to be clipped."
+        warnings.warn(told, UserWarning, stacklevel=6)

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
@@ -74,7 +75,7 @@ class Folds:
         start = 0
         for k, (train, test) in enumerate(splits):
             steps = clone(estimator)
-            steps.steps[-1] = (estimator.steps[-1][0], "passthrough")
+            steps.steps[-1] = (estimator.steps[-1][0], FunctionTransformer())  # the identity
             own = _check_method_params(X, params=others, indices=train)
             for x, y_part, rows in _transformed(steps, estimator, X, y, (train, test), own):
                 parts.append(x)
