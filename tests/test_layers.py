@@ -176,6 +176,18 @@ def test_each_model_has_its_rate(backend, dtype):
             np.testing.assert_array_equal(ours, theirs, strict=True)
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_what_is_drawn_at_the_threshold_is_kept(rate, monkeypatch):
+    threshold = round(rate * 2**24)
+    bits = np.array([[max(threshold - 1, 0), threshold, threshold + 1]], dtype=np.uint32)
+    monkeypatch.setattr("xpnet.random.bits", lambda *args, xp: bits)
+    for layer in (Dropout(rate), Dropout([[rate]])):
+        numbers = {f"{k}0": v.astype("f4") for k, v in layer.coefficients().items()}
+        given = Noise(np.zeros((1, 1), "i4"), np.int32(0), coefficients=numbers)
+        y, _ = layer.forward(XP, (), np.ones((1, 3), "f4"), given)
+        assert (y > 0).ravel().tolist() == [rate == 0.0, True, True]
+
+
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_dropout_keeps_the_expectation(rate):
     y = dropped(backends.get("numpy"), rate, 7)

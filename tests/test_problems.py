@@ -173,11 +173,13 @@ def test_a_stack_is_taken_apart():
     ids=["plateau", "cosine", "step"],
 )
 def test_each_model_has_its_schedule(schedule):
-    """Read from its own curve alone, whatever the stack's has read."""
+    """Read from its own curve alone, whether the stack's has read one or not."""
     curve = [np.array([2.0, 2.0]), np.array([1.9, 1.0]), np.array([1.8, 1.5])]
+    unread = [of_model(problem(Adam(schedule)), k) for k in range(2)]
     whole = schedule.rates(np.arange(2), 3, curve)
-    for k in range(2):
-        own = of_model(problem(Adam(schedule)), k).optimizer.learning_rate
+    read = [of_model(problem(Adam(schedule)), k) for k in range(2)]
+    for k, apart in (*enumerate(unread), *enumerate(read)):
+        own = apart.optimizer.learning_rate
         rates = own.rates(np.arange(2), 3, [float(entry[k]) for entry in curve])
         assert rates.shape == (2, 1, 1)
         np.testing.assert_array_equal(rates[:, 0], whole[:, k])

@@ -72,6 +72,8 @@ def text(value):
 def nets(estimator):
     """The parameters of a fitted estimator, or of the last step of a pipeline."""
     net = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    if not isinstance(net, MLPClassifier | MLPRegressor):
+        return [bits(net.coef_)]
     return [bits(p) for p in (*net.coefs_, *net.intercepts_)]
 
 

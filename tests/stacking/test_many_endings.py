@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from alone import FEATURES, FOLDS, HELD_OUT, T, X, Y, bits, compare, trainer
@@ -16,6 +18,7 @@ from xpnet import (
     Plateau,
     Tanh,
     TimeLimit,
+    WithReplacement,
     fit_many,
 )
 from xpnet.stacking import stack
@@ -230,6 +233,26 @@ def test_states_at_different_steps_are_stacks_of_their_own():
     begun = fit_many([seeded(k) for k in range(2)], X, T, epochs=2)
     states = [begun[0].state, seeded(1).initialize(), seeded(2).initialize(), begun[1].state]
     compare(lambda k: seeded((0, 1, 2, 1)[k]), 4, states=states, stacks=2)
+
+
+def test_a_state_keeps_its_own_numbers_alone():
+    """Not those of the whole stack, of which a view would be."""
+    for outcome in fit_many([seeded(k) for k in range(3)], X, T, epochs=[1, 2, 2]):
+        for array in (outcome.state.params, *outcome.state.optimizer_state):
+            assert array.base is None
+
+
+def test_orders_that_differ_where_generators_are_equal():
+    begun = fit_many([seeded(0)], X, T, epochs=1, sampling="reshuffle")[0].state
+    states = [begun, replace(begun, order=begun.order[::-1].copy()), begun]
+    compare(lambda k: seeded(0), states=states, sampling="reshuffle")
+
+
+def test_epochs_are_counted_on():
+    """By batches whose numbers of steps depend on the epoch."""
+    batches = WithReplacement(6, lengths=[2, 1, 5])
+    begun = fit_many([seeded(k) for k in range(3)], X, T, epochs=2, sampling=batches)
+    compare(seeded, states=[o.state for o in begun], sampling=batches)
 
 
 def test_orders_of_another_number_of_rows_are_not_gone_on_from():

@@ -273,6 +273,10 @@ def test_types_and_backends_of_one_call():
         compare(make, len(places), x=x, stacks=None, validation_data=(X[:5], T[:5]))
 
 
+def test_fits_step_by_step_are_a_stack_of_their_own():
+    compare(lambda k: trainer(random_state=k, compile=k != 1), stacks=2)
+
+
 @pytest.mark.parametrize("memory", [1, 17_000, 10**9])
 def test_little_memory_cuts_stacks(memory):
     """Into stacks of one, of two and of all five."""

@@ -22,6 +22,7 @@ from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures,
 )
 from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 from tqdm import tqdm
@@ -274,9 +275,12 @@ class Evaluation:
             rows = [task.folds.splits[task.split][which] for task in own if task.folds is not None]
             chosen = dict(zip((task.fitting for task in own), rows, strict=True))
             for fitting, logits in pool.logits([t.fitting for t in own if t.fitting], rows):
-                task, known = of[fitting], pool.codes if metrics_of_classes(metrics) else pool.y
-                y = known[chosen[fitting]]
+                task = of[fitting]
                 own_rows = splits[task.split][which]
+                if scoring.of_classes(metrics):
+                    y = pool.codes[chosen[fitting]]
+                else:
+                    y = _safe_indexing(self.y, own_rows)  # as given, which `fit` may have rounded
                 weighed = None if weights is None else rows_of(weights, own_rows)
                 net = fitting.candidate.estimator
                 try:
@@ -342,11 +346,6 @@ class Evaluation:
         )
         for task, result in zip(tasks, found, strict=True):
             task.result = result
-
-
-def metrics_of_classes(metrics: dict[str, Any]) -> bool:
-    """Return whether labels are compared by their numbers."""
-    return scoring.accuracy_score in metrics.values()
 
 
 def _same(a: Any, b: Any) -> bool:

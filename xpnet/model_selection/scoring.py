@@ -53,6 +53,11 @@ def stacked_metrics(scorers: Any, estimator: BaseMLP) -> dict[str, Any] | None:
     return found
 
 
+def of_classes(metrics: Mapping[str, Any]) -> bool:
+    """Return whether the numbers of classes are compared, which may stand for the labels."""
+    return accuracy_score in metrics.values()
+
+
 def score(metric: Any, estimator: BaseMLP, logits: np.ndarray, y: Any, weights: Any) -> float:
     """Return scikit-learn's number for the predictions of a fit.
 
@@ -63,6 +68,7 @@ def score(metric: Any, estimator: BaseMLP, logits: np.ndarray, y: Any, weights: 
         Whose labels and link; it need not be fitted.
     logits : array of shape (samples, outputs)
     y : array of shape (samples,) or (samples, outputs)
+        Targets, or numbers of classes.
     weights : array of shape (samples,) or None
     """
     if metric is r2_score:
