@@ -48,7 +48,7 @@ GRIDS = {
     "scalers": {"scaler": [StandardScaler(), MinMaxScaler(), "passthrough"], "net__alpha": [0, 1]},
     "nets": {"net": [classifier(), classifier(random_state=1, hidden_layer_sizes=(3, 2))]},
     "nets and theirs": {
-        "net": [classifier(), classifier(solver="sgd")],
+        "net": [classifier(), classifier(learning_rate_init=0.1)],
         "net__batch_size": [8, 16],
     },
     "a list": [
