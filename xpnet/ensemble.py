@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import backends, validation
 from .estimators import MLPClassifier, data
-from .estimators.many import Candidate, Pool
+from .estimators.many import Candidate, Pool, warn
 from .evaluation import network_logits
 from .penalties import Penalty
 from .placement import float_dtype
@@ -61,7 +61,7 @@ class StackedEnsembleClassifier(ClassifierMixin, BaseEstimator):
     >>> from sklearn.datasets import make_moons
     >>> from xpnet import MLPClassifier, StackedEnsembleClassifier
     >>> X, y = make_moons(200, noise=0.2, random_state=0)
-    >>> net = MLPClassifier((8,), learning_rate_init=0.02, max_iter=300)
+    >>> net = MLPClassifier((8,), learning_rate_init=0.05, tol=1e-3, max_iter=500)
     >>> ensemble = StackedEnsembleClassifier(net, n_estimators=5, random_state=0).fit(X, y)
     >>> p, std = ensemble.predict_proba(X, return_std=True)
     >>> p.shape, std.shape, bool(ensemble.score(X, y) > 0.9)
@@ -106,6 +106,7 @@ class StackedEnsembleClassifier(ClassifierMixin, BaseEstimator):
         if not isinstance(base, MLPClassifier):
             raise TypeError(f"estimator={base!r} must be xpnet's MLPClassifier.")
         n_members = validation.check_integer("n_estimators", self.n_estimators)
+        validation.check_flag("bootstrap", self.bootstrap)
         rng = check_random_state(self.random_state)
         pool = Pool(base, X, y, sample_weight)
         fittings, self.estimators_samples_ = [], []
@@ -124,6 +125,7 @@ class StackedEnsembleClassifier(ClassifierMixin, BaseEstimator):
             fittings.append(pool.fitting(candidate, rows))
         with Bar(self.progress, sum(fitting.request.epochs for fitting in fittings)) as told:
             pool.fit(fittings, n_jobs=self.n_jobs, told=told)
+        warn(fittings, stacklevel=2)
         self.estimators_ = [pool.fitted(fitting) for fitting in fittings]
         for name, value in pool.learned.items():
             if name[0] != "_":

@@ -23,6 +23,13 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     raise ValueError(f"{name}={value!r} is unknown. {hint}Known: {', '.join(choices)}.")
 
 
+def check_flag(name: str, value: Any) -> bool:
+    """Return `value` as a bool where it is one."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}={value!r} must be True or False.")
+    return bool(value)
+
+
 def check_integer(name: str, value: Any, *, minimum: int = 1) -> int:
     """Return `value` as an int not below `minimum`."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):

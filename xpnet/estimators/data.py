@@ -42,6 +42,9 @@ class Labelled(NamedTuple):
     weights: np.ndarray | None
 
 
+CLIPPED = "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped."
+"""What scikit-learn says of batches that are larger than the data."""
+
 _CHECKS: dict[str, Any] = {"accept_sparse": ["csr", "csc"]}
 
 
@@ -163,7 +166,7 @@ def warn_of_batch_size(batch_size: Any, n_samples: int) -> None:
     """Warn where a batch would be larger than the data."""
     if not isinstance(batch_size, str) and batch_size > n_samples:
         warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped.",
+            CLIPPED,
             UserWarning,
             stacklevel=4,
         )

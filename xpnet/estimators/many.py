@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone, is_regressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .. import backends
@@ -187,8 +189,8 @@ class Pool:
         missing = np.setdiff1d(classes, self.y[rows])
         if missing.size:
             raise ValueError(
-                f"{name} trains on no sample of class {missing[0]!r}. Take folds that have all "
-                "classes, such as StratifiedKFold's, or fewer of them."
+                f"{name} trains on no sample of class {missing.tolist()[0]!r}. Take folds that "
+                "have all classes, such as StratifiedKFold's, fewer folds, or more samples."
             )
 
     def fitting(
@@ -333,3 +335,18 @@ def _grouped(items: Sequence[Any], key: Callable[[Any], Any]) -> Iterator[tuple[
     for item in items:
         groups.setdefault(key(item), []).append(item)
     yield from groups.items()
+
+
+def warn(fittings: Sequence[Fitting], stacklevel: int) -> None:
+    """Say once what each fit alone would say."""
+    n, unfinished = len(fittings), sum(fitting.unfinished for fitting in fittings)
+    kept = sum(fitting.diverged and fitting.failure is None for fitting in fittings)
+    clipped = any(fitting.clipped for fitting in fittings)
+    texts = {
+        f"{unfinished} of {n} fits reached max_iter, and have not converged yet.": unfinished,
+        f"{kept} of {n} fits diverged; the best parameters are kept.": kept,
+    }
+    for text in (text for text, count in texts.items() if count):
+        warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel + 1)
+    if clipped:
+        warnings.warn(data.CLIPPED, UserWarning, stacklevel=stacklevel + 1)

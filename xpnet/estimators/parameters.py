@@ -80,8 +80,7 @@ def check(estimator: Any) -> Parameters:
     p = estimator
     _check_numbers(p)
     for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"):
-        if not isinstance(getattr(p, name), bool | np.bool_):
-            raise TypeError(f"{name}={getattr(p, name)!r} must be True or False.")
+        validation.check_flag(name, getattr(p, name))
     validation.check_choice("alpha_scaling", p.alpha_scaling, ["batch", "none"])
     if p.backend is not None:
         backends.check_name(p.backend)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,7 +12,6 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn import get_config
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection._validation import (
     _fit_and_score,
     _insert_error_scores,
@@ -29,7 +26,7 @@ from tqdm import tqdm
 
 from .. import backends, validation
 from ..estimators.base import BaseMLP
-from ..estimators.many import Candidate, Fitting
+from ..estimators.many import Candidate, Fitting, warn
 from ..history import History
 from ..optimizers import Plateau
 from ..stacking.plan import allowed
@@ -50,8 +47,6 @@ class Task:
     fitting : Fitting or None
         How it is fitted, in a stack; None where it is fitted alone.
     folds : Folds
-    error : str or None
-        Why it cannot be fitted.
     result : dict
         What scikit-learn's `_fit_and_score` would return.
     """
@@ -60,7 +55,6 @@ class Task:
         self.estimator, self.params, self.split = estimator, params, split
         self.fitting: Fitting | None = None
         self.folds: Folds | None = None
-        self.error: str | None = None
         self.result: dict[str, Any] = {}
 
 
@@ -85,7 +79,7 @@ class Evaluation:
     ) -> dict[str, Any]:
         search, candidates = self.search, list(candidate_params)
         if not candidates:
-            raise ValueError("There are no candidates: the grid is empty.")
+            raise ValueError(f"{_grid(search)}={getattr(search, _grid(search))!r} is empty.")
         found = (cv or search._checked_cv_orig).split(self.X, self.y, **self._splitting)
         everything = np.arange(_num_samples(self.X))  # a split may be a mask, or count backwards
         splits = [(everything[train], everything[test]) for train, test in found]
@@ -93,16 +87,13 @@ class Evaluation:
             raise ValueError(
                 f"cv.split gave {len(splits)} splits, cv.get_n_splits {search.n_splits_}."
             )
-        _check_names(search.estimator, candidates)
+        _check_names(_grid(search), search.estimator, candidates)
         tasks = self._tasks(candidates, splits)
         if search.verbose > 0:
             n, k = len(candidates), len(splits)
             print(f"Fitting {k} folds for each of {n} candidates, totalling {n * k} fits")
         self._run_stacked([task for task in tasks if task.fitting is not None], splits)
-        self._run_alone([task for task in tasks if not task.fitting and not task.error], splits)
-        for task in tasks:
-            if task.error:
-                task.result = self._failed(task.error, 0.0, splits[task.split])
+        self._run_alone([task for task in tasks if task.fitting is None], splits)
         outcomes = [task.result for task in tasks]
         _warn_or_raise_about_fit_failures(outcomes, search.error_score)
         if callable(search.scoring):
@@ -142,12 +133,11 @@ class Evaluation:
                     task.folds, task.fitting = folds, self._fitting(folds, candidate, task)
             except SearchError:
                 raise
-            except Exception as error:
+            except Exception:
                 if self.search.error_score == "raise":
                     raise
-                for task in own:
+                for task in own:  # fitted alone, it fails on the folds on which it has to
                     task.fitting = None
-                    task.error = "".join(traceback.format_exception(error))
         return tasks
 
     def _fits_alone(self, splits: Sequence[Split]) -> bool:
@@ -221,7 +211,7 @@ class Evaluation:
             for pool, fits in pools.items():
                 pool.fit(fits, n_jobs=search.n_jobs, memory=search.memory, told=told, **options)
         seconds = (time.time() - began) / max(1, len(waiting))
-        _warn([task.fitting for task in tasks if task.fitting is not None])
+        warn([task.fitting for task in tasks if task.fitting is not None], stacklevel=5)
         self._score(tasks, splits, seconds)
 
     def _is_waiting(self, task: Task) -> bool:
@@ -354,26 +344,16 @@ def _same(a: Any, b: Any) -> bool:
     return a is b or (plain and type(a) is type(b) and bool(a == b))
 
 
-def _check_names(estimator: Any, candidates: Sequence[dict[str, Any]]) -> None:
+def _grid(search: Any) -> str:
+    """Return what a search calls its candidates."""
+    return "param_distributions" if hasattr(search, "param_distributions") else "param_grid"
+
+
+def _check_names(grid: str, estimator: Any, candidates: Sequence[dict[str, Any]]) -> None:
     """Raise where a candidate names a parameter that the estimator lacks."""
     known = estimator.get_params()
     for name in {name for params in candidates for name in params}:
         outer = name.partition("__")[0]
         replaced = any(outer in params for params in candidates)
         if name not in known and not (replaced and outer != name):
-            validation.check_choice("a candidate's parameter", name, known)
-
-
-def _warn(fittings: Sequence[Fitting]) -> None:
-    """Say once what each fit alone would say."""
-    n, unfinished = len(fittings), sum(fitting.unfinished for fitting in fittings)
-    kept = sum(fitting.diverged and fitting.failure is None for fitting in fittings)
-    if unfinished:
-        told = f"{unfinished} of {n} fits reached max_iter, and have not converged yet."
-        warnings.warn(told, ConvergenceWarning, stacklevel=6)
-    if kept:
-        told = f"{kept} of {n} fits diverged; the best parameters are kept."
-        warnings.warn(told, ConvergenceWarning, stacklevel=6)
-    if any(fitting.clipped for fitting in fittings):
-        told = "Got `batch_size` larger than sample size. It is going to be clipped."
-        warnings.warn(told, UserWarning, stacklevel=6)
+            validation.check_choice(f"{grid}: parameter", name, known)

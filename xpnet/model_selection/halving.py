@@ -46,8 +46,9 @@ class _Continuing(Evaluation):
         own = frozenset((n, id(v)) for n, v in task.params.items() if n != self.search.resource)
         self._seen[own, task.split] += 1
         key = own, task.split, self._seen[own, task.split]  # equal candidates are told apart
-        if key in self._earlier:
-            found = folds.pool.continued(candidate, self._earlier[key])
+        earlier = self._earlier.get(key)
+        if earlier is not None and earlier.outcome is not None:
+            found = folds.pool.continued(candidate, earlier)
         else:
             found = folds.pool.fitting(candidate, continuable=True, **self._rows(folds, task))
         self._earlier[key] = found

@@ -49,6 +49,7 @@ class StackedSearch:
         """
         self._validate_params()
         _check_estimator(self.estimator)
+        validation.check_flag("validation_curves", self.validation_curves)
         if self.memory is not None:
             validation.check_integer("memory", self.memory)
         scorers, refit_metric = self._get_scorers()

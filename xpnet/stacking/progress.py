@@ -22,6 +22,8 @@ class Bar:
     """
 
     def __init__(self, shown: bool | str, total: int) -> None:
+        if not isinstance(shown, bool | str):
+            raise TypeError(f"progress={shown!r} must be True, False or a text.")
         text = shown if isinstance(shown, str) else None
         self._options: dict[str, Any] = {"total": total, "desc": text, "unit": "epoch"}
         here = False if "ipykernel" in sys.modules else None

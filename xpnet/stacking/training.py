@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,8 @@ def train(
     """
     from joblib import Parallel, delayed, effective_n_jobs
 
+    if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral)):
+        raise TypeError(f"n_jobs={n_jobs!r} must be an integer or None.")
     jobs = effective_n_jobs(n_jobs) if n_jobs not in (None, 1) else 1
     backend = backends.get(setting.backend, setting.device, like=table.arrays)
     stacks = plan(requests, setting, backend, memory, jobs, **plans)
