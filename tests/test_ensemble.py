@@ -286,10 +286,14 @@ WEIGHTS_CHECKS = dict.fromkeys(
 )
 
 
-@pytest.mark.filterwarnings("ignore:Got `batch_size` less than 1 or larger:UserWarning")
-@parametrize_with_checks(
+# Older scikit-learn hands pytest a generator, which it will no longer take.
+CHECKS = parametrize_with_checks(
     [StackedEnsembleClassifier(MLPClassifier(max_iter=60), 3)],
     expected_failed_checks=lambda _: WEIGHTS_CHECKS,
-)
+).mark
+
+
+@pytest.mark.filterwarnings("ignore:Got `batch_size` less than 1 or larger:UserWarning")
+@pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

@@ -27,7 +27,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectKBest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
@@ -108,7 +108,7 @@ def test_steps_with_capital_letters():
 
 def test_another_estimator_at_the_end_is_fitted_alone():
     grid = {
-        "net": [LogisticRegression(), classifier()],
+        "net": [RidgeClassifier(), classifier()],
         "scaler": [StandardScaler(), MinMaxScaler()],
     }
     found = compare(scaled(), grid, WIDE, THREE)
