@@ -15,7 +15,7 @@ from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from xpnet import Checkpoint, MLPClassifier, MLPRegressor, StackedEnsembleClassifier
+from xpnet import Checkpoint, EarlyStopping, MLPClassifier, MLPRegressor, StackedEnsembleClassifier
 from xpnet.stacking import stack
 
 X, Y = make_classification(60, 5, n_informative=4, n_redundant=1, n_classes=3, random_state=0)
@@ -70,6 +70,7 @@ KINDS = {
     "dropout": {"dropout": 0.3, "hidden_layer_sizes": (4, 3), "activation": "tanh"},
     "balanced": {"class_weight": "balanced"},
     "tolerance": {"tol": 0.05, "n_iter_no_change": 1, "max_iter": 20},
+    "callbacks": {"callbacks": [EarlyStopping("losses", patience=1)]},
     "in order": {"shuffle": False, "batch_size": 7},
 }
 
@@ -81,6 +82,11 @@ def test_members_are_as_if_fitted_alone(name, bootstrap):
     assert_members_as_alone(fitted, X, Y)
     starts = {member.coefs_[0].tobytes() for member in fitted.estimators_}
     assert len(starts) == len(fitted.estimators_)
+    if name == "callbacks":
+        (given,) = fitted.estimator.callbacks
+        own = [member.callbacks_[0] for member in fitted.estimators_]
+        assert len({id(callback) for callback in (given, *own)}) == 5
+        assert len({callback.best_ for callback in own}) > 1
 
 
 @pytest.mark.parametrize("y", [Y, Y > 0, NAMES, NAMES.astype(object), LABELS, Y * 2.0])

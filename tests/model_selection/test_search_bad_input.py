@@ -173,9 +173,11 @@ def test_an_earlier_step_that_fails_on_one_fold():
     assert found.cv_results_["stacked"].tolist() == [True, True, False, False]
 
 
-def test_a_fold_whose_samples_all_count_for_nothing():
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_a_fold_whose_samples_all_count_for_nothing(wrong):
     weights = np.where(np.arange(62) < 20, 0.0, 1.0)
-    cv = [(np.arange(20), np.arange(20, 62)), (np.arange(20, 62), np.arange(40))]
+    cv = [(np.arange(20, 62), np.arange(40)), (np.arange(20, 62), np.arange(40))]
+    cv[wrong] = np.arange(20), np.arange(20, 62)
     found = compare(
         regressor(),
         GRID,
@@ -185,8 +187,9 @@ def test_a_fold_whose_samples_all_count_for_nothing():
         error_score=-1.0,
         ignored=(FitFailedWarning, UserWarning),
     )
-    assert (found.cv_results_["split0_test_score"] == -1.0).all()
-    assert (found.cv_results_["split1_test_score"] != -1.0).all()
+    assert (found.cv_results_[f"split{wrong}_test_score"] == -1.0).all()
+    assert (found.cv_results_[f"split{1 - wrong}_test_score"] != -1.0).all()
+    assert not found.cv_results_["stacked"].any()
 
 
 def test_error_score_raise_trains_nothing_before_a_wrong_value():

@@ -24,7 +24,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xpnet import Callback, StackedGridSearchCV, StackedRandomizedSearchCV, TimeLimit
+from xpnet import Callback, EarlyStopping, StackedGridSearchCV, StackedRandomizedSearchCV, TimeLimit
 from xpnet.stacking import stack
 
 GRID = {"learning_rate_init": [0.003, 0.03, 0.3], "alpha": [0.0, 1.0]}
@@ -171,9 +171,12 @@ class Halving(Callback):
         fit.learning_rate = 0.5 * (fit.learning_rate or 0.1)
 
 
-@pytest.mark.parametrize("callback", [TimeLimit(1e6), Halving()], ids=["looks on", "steers"])
+@pytest.mark.parametrize(
+    "callback", [TimeLimit(1e6), Halving(), EarlyStopping("losses", patience=1)]
+)
 def test_callbacks(callback):
-    found = compare(classifier(callbacks=[callback]), GRID, y=THREE)
+    """Each fit has a copy of its own."""
+    found = compare(classifier(callbacks=[callback], max_iter=20), GRID, y=THREE)
     assert found.cv_results_["stacked"].all()
 
 

@@ -102,7 +102,7 @@ class Evaluation:
         self.outcomes += outcomes
         for start in range(0, len(tasks), len(splits)):
             own = [task.fitting for task in tasks[start : start + len(splits)]]
-            self.stacked.append(own[0] is not None)
+            self.stacked.append(None not in own)
             self.histories.append([None if f is None else f.history for f in own])
         for key, values in (more_results or {}).items():
             self.more[key].extend(values)
@@ -133,11 +133,9 @@ class Evaluation:
                     task.folds, task.fitting = folds, self._fitting(folds, candidate, task)
             except SearchError:
                 raise
-            except Exception:
+            except Exception:  # the rest are fitted alone, and fail on the folds where they have to
                 if self.search.error_score == "raise":
                     raise
-                for task in own:  # fitted alone, it fails on the folds on which it has to
-                    task.fitting = None
         return tasks
 
     def _fits_alone(self, splits: Sequence[Split]) -> bool:
