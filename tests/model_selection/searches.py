@@ -99,9 +99,8 @@ def compare(
     options = {"cv": 3, "refit": True, **options}
     theirs = {name: value for name, value in options.items() if name not in OWN}
     if kind is StackedHalvingSearchCV:
-        theirs = {"resource": "max_iter", "max_resources": estimator.get_params()["max_iter"]} | (
-            theirs
-        )
+        resource = {"resource": "max_iter", "max_resources": estimator.get_params().get("max_iter")}
+        theirs = resource | theirs
     fit = {} if fit is None else fit
     found = kind(copy.deepcopy(estimator), grid, **copy.deepcopy(options))
     expected = SEARCHES[kind](copy.deepcopy(estimator), grid, **copy.deepcopy(theirs))

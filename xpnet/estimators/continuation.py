@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 from ..callbacks import Callback
 from ..checkpoints import Training
 
@@ -26,7 +29,8 @@ class Continuation(Callback):
 
     def on_fit_begin(self, fit):
         if self.training is not None:
-            fit.resume(self.training, self.done, None)
+            curves = copy.deepcopy(self.training.history)  # the earlier fit keeps its own
+            fit.resume(replace(self.training, history=curves), self.done, None)
 
     def on_fit_end(self, fit):
         # Called before the others: early stopping has not restored its best parameters yet.
