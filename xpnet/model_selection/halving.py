@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,11 +21,6 @@ class _Continuing(Evaluation):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._earlier: dict[Any, Fitting] = {}
-        self._seen: Counter[Any] = Counter()
-
-    def __call__(self, *args: Any, **options: Any) -> dict[str, Any]:
-        self._seen.clear()
-        return super().__call__(*args, **options)
 
     def _folds(
         self,
@@ -44,10 +38,9 @@ class _Continuing(Evaluation):
             return super()._fitting(folds, candidate, task)
         # scikit-learn copies the candidates' dicts; the values in them stay the same objects.
         own = frozenset((n, id(v)) for n, v in task.params.items() if n != self.search.resource)
-        self._seen[own, task.split] += 1
-        key = own, task.split, self._seen[own, task.split]  # equal candidates are told apart
+        key = own, task.split
         earlier = self._earlier.get(key)
-        if earlier is not None and earlier.outcome is not None:
+        if earlier is not None and earlier.outcome is not None:  # none of this round's
             found = folds.pool.continued(candidate, earlier)
         else:
             found = folds.pool.fitting(candidate, continuable=True, **self._rows(folds, task))
