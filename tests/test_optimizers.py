@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpnet import backends
+from xpnet import Dense, Network, backends
 from xpnet.optimizers import (
     OPTIMIZERS,
     SGD,
@@ -28,6 +28,8 @@ from xpnet.optimizers import (
 from xpnet.penalties import Penalty
 from xpnet.step import Problem, coefficient_names, coefficient_table, constant_coefficients
 
+NET = Network([Dense(1, 1)])
+"""Whose coefficients are none."""
 STEPS, SIZE = 50, 8
 rng = np.random.RandomState(0)
 PARAMS = rng.standard_normal(SIZE)
@@ -39,7 +41,7 @@ def run(optimizer, grads=GRADS, params=PARAMS, *, backend=None, dtype="float64",
     """Step through `grads`; `state` and `first` go on from an earlier run."""
     backend = backends.get("numpy") if backend is None else backend
     first, state = options.get("first", 0), options.get("state")
-    problem = Problem(None, None, optimizer, Penalty(), options.get("max_norm"))
+    problem = Problem(NET, None, optimizer, Penalty(), options.get("max_norm"))
     (names, fixed), table = (
         coefficient_names(problem),
         coefficient_table(problem, first, len(grads), 0),
@@ -250,8 +252,8 @@ def test_adam_equals_scikit_learns_bit_for_bit(beta1, beta2, eps):
 @pytest.mark.parametrize("optimizer", [Adam(0.01), AdamW(0.01), Adam(0.01, beta2=0.97)], ids=repr)
 def test_adams_powers_are_those_of_c(optimizer):
     """Not NumPy's own, which differ in the last digit, and between processors."""
-    names = coefficient_names(Problem(None, None, optimizer, Penalty()))[0]
-    table = coefficient_table(Problem(None, None, optimizer, Penalty()), 0, 3000, 0)
+    names = coefficient_names(Problem(NET, None, optimizer, Penalty()))[0]
+    table = coefficient_table(Problem(NET, None, optimizer, Penalty()), 0, 3000, 0)
     expected = [
         0.01 * math.sqrt(1.0 - math.pow(optimizer.beta2, t)) / (1.0 - math.pow(optimizer.beta1, t))
         for t in range(1, 3001)
@@ -297,7 +299,7 @@ def test_going_on_at_step_37_equals_the_whole_run(optimizer):
     params, state = run(optimizer, GRADS[:37])
     rest, _ = run(optimizer, GRADS[37:], params, first=37, state=state)
     np.testing.assert_array_equal(rest, whole)
-    problem = Problem(None, None, optimizer, Penalty())
+    problem = Problem(NET, None, optimizer, Penalty())
     table = coefficient_table(problem, 0, 50, 0)
     assert table.dtype == np.float64
     assert table.shape == (50, len(coefficient_names(problem)[0]))
@@ -338,7 +340,7 @@ def test_coefficients_are_exact_in_float32():
     """As 50-digit arithmetic gives them: beta**t in float32 would be off by 1e-5."""
     from decimal import Decimal, localcontext
 
-    problem = Problem(None, None, Adam(1e-3), Penalty())
+    problem = Problem(NET, None, Adam(1e-3), Penalty())
     rate = coefficient_names(problem)[0].index("rate")
     table = coefficient_table(problem, 0, 3000, 0).astype(np.float32)
     with localcontext(prec=50):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xpnet import Dense, Network
 from xpnet.optimizers import (
     SCHEDULES,
     SGD,
@@ -138,7 +139,7 @@ def test_plateau_watches_each_model_alone():
 
 def test_the_schedule_reaches_the_table_of_coefficients():
     def rates(learning_rate, *when):
-        problem = Problem(None, None, SGD(learning_rate), Penalty())
+        problem = Problem(Network([Dense(1, 1)]), None, SGD(learning_rate), Penalty())
         return coefficient_table(problem, *when)[:, coefficient_names(problem)[0].index("rate")]
 
     np.testing.assert_allclose(rates(Exponential(0.1, gamma=0.5), 6, 2, 3), [0.0125, 0.0125])
