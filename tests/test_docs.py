@@ -15,6 +15,10 @@ PAGES = [
     ("scikit-learn.md", "numpy", 19),
     ("scikit-learn.md", "array_api_strict", 19),
     ("searches.md", "numpy", 3),
+    ("index.md", "numpy", 1),
+    ("start.md", "numpy", 2),
+    ("switch.md", "numpy", 3),
+    ("extending.md", "numpy", 3),
 ]
 
 

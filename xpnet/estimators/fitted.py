@@ -177,7 +177,7 @@ class FittedMLP(BaseEstimator):
         Returns
         -------
         onnx.ModelProto
-            Its input ``X`` has shape (N, n_features_in_) and the type of `coefs_`: train with
+            Its input ``X`` has shape ``(N, n_features_in_)`` and the type of `coefs_`: train with
             ``dtype="float32"`` for runtimes that want that. A classifier has the outputs ``label``
             and ``probabilities``, a regressor ``predictions``.
         """
