@@ -63,15 +63,17 @@ ax = plots.plot_history(nets[128].history_)
 _ = ax.set(title="Batches of 128", ylim=(0, 0.8))
 
 # %%
-# The larger batch takes a third of the steps in an epoch, so it is slower. Its gradients are means
-# over more samples, so its curve is smoother. To see that, look at the last 200 epochs closely: by
-# how much does each loss differ from the line through its two neighbours?
+# The larger batch takes 3 steps an epoch instead of 12, so it is slower. Its gradients are means
+# over more samples, so its curve is smoother. The last 200 epochs, seen closely, show that best.
+# "Roughness" is the mean second difference there: how much the curve bends from epoch to epoch.
 
 roughness = {}
 for batch_size, net in nets.items():
     roughness[batch_size] = np.abs(np.diff(net.losses[300:], n=2)).mean()
     loss = net.losses[20]
-    print(f"batch {batch_size:>3}: loss {loss:.3f} at epoch 21, roughness {roughness[batch_size]:.1e}")
+    print(
+        f"batch {batch_size:>3}: loss {loss:.3f} at epoch 21, roughness {roughness[batch_size]:.1e}"
+    )
 assert roughness[128] < roughness[32]
 assert nets[128].losses[20] > nets[32].losses[20]
 
