@@ -37,7 +37,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 10,
     "secondary_sidebar_items": ["page-toc"],
     "pygments_light_style": "tango",
     "footer_start": ["copyright"],

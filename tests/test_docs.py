@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import functools
+import inspect
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
+
+import xpnet
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [
@@ -49,3 +53,18 @@ def test_the_blocks_run_and_their_comments_hold(name, library, n_checked, tmp_pa
                 assert found == expected, expression
             checked += 1
     assert checked == n_checked
+
+
+def test_the_reference_has_every_public_name():
+    """Classes and functions of the package, and the functions of its public rooms."""
+    listed = re.findall(r"^   (\w[\w.]*)$", (DOCS / "reference.rst").read_text("utf-8"), re.M)
+    assert len(set(listed)) == len(listed)
+    names = [n for n in xpnet.__all__ if n != "__version__"]
+    rooms = [n for n in names if inspect.ismodule(getattr(xpnet, n))]
+    wanted = set(names) - set(rooms)
+    for room in ("functions", "nets", "datasets"):
+        module = getattr(xpnet, room)
+        wanted |= {f"{room}.{n}" for n in module.__all__ if callable(getattr(module, n))}
+    assert wanted <= set(listed)
+    for name in listed:
+        assert callable(functools.reduce(getattr, name.split("."), xpnet)), name

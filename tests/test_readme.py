@@ -44,3 +44,21 @@ def test_the_search_runs_with_another_backend_in_the_place_of_cupy(name):
         pytest.skip(f"backend {name!r} is not usable here")
     assert BLOCKS[0].count('backend="cupy"') == 1
     assert run(BLOCKS[0].replace("cupy", name), {}) == 1
+
+
+def test_the_korean_readme_is_in_step():
+    """The same code, headings, pictures, tables and links to files."""
+    english, korean = (
+        path.read_text(encoding="utf-8") for path in (README, README.with_name("README.ko.md"))
+    )
+    for pattern in (
+        r"```.*?```",
+        r"^#+ ",
+        r"^\|\s?`[a-z_]+`",
+        r"^\|",
+        r"\]\((?!README)[^#)]+\)",
+        r"\d+\.\d+",
+    ):
+        flags = re.S if "```" in pattern else re.M
+        ours, theirs = (re.findall(pattern, text, flags) for text in (english, korean))
+        assert sorted(ours) == sorted(theirs), pattern
