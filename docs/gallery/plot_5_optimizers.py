@@ -199,8 +199,8 @@ assert abs(gap["higher"]) < 0.05
 assert abs(lead["higher"]) < 0.05
 
 # %%
-# How high is high enough depends on the data. On these moons a rate of 0.01 is not: gradient descent
-# is still far behind.
+# How high is high enough depends on the data. On these moons a rate of 0.01 is not: gradient
+# descent is still far behind.
 
 for name in ("gd", "adam"):
     net = DeepNet((2, 16, 8, 1), name, learning_rate=0.01).fit(X, Y, epochs=300)
