@@ -37,6 +37,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,
+    "navbar_persistent": ["search-button"],
     "header_links_before_dropdown": 10,
     "secondary_sidebar_items": ["page-toc"],
     "pygments_light_style": "tango",
