@@ -123,9 +123,9 @@ train, held_out = history.scores[-1], history.val_scores[-1]
 print(f"{'':<38} {'train':>7} {'held out':>9}")
 print(f"{'MNIST, 10,000 iterations (measured)':<38} {MNIST['train']:>7} {MNIST['test']:>9}")
 print(f"{'digits, 3,000 iterations (this page)':<38} {train:>7.4f} {held_out:>9.4f}")
-assert abs(train - MNIST["train"]) < 0.02
-assert abs(held_out - MNIST["test"]) < 0.03
-assert abs(train - held_out) < 0.03
+assert abs(train - 0.948) < 0.01
+assert abs(held_out - 0.958) < 0.015
+assert abs(train - held_out) < 0.03  # no overfitting
 
 # %%
 # That digits come out near MNIST is luck of the number of iterations, not a law. To get MNIST's own
