@@ -31,6 +31,11 @@ def notebook(page: Path) -> Path:
     return path
 
 
+def run(cells: nbformat.NotebookNode) -> None:
+    """Run a notebook with this very Python."""
+    NotebookClient(cells, timeout=300, kernel_name="python3").execute(cwd=str(OUT))
+
+
 def main() -> None:
     """Run all notebooks; an error in a cell ends it."""
     OUT.mkdir(parents=True, exist_ok=True)
@@ -41,7 +46,7 @@ def main() -> None:
         began = time.perf_counter()
         path = notebook(page)
         cells = nbformat.read(path, as_version=4)
-        NotebookClient(cells, timeout=300, kernel_name="python3").execute(cwd=str(OUT))
+        run(cells)
         nbformat.write(cells, path)
         print(f"{path.relative_to(ROOT)}: {time.perf_counter() - began:.0f} s", flush=True)
 
