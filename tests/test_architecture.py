@@ -19,7 +19,7 @@ ROOMS = (
     *("step", "problems", "placement", "evaluation", "gradcheck", "state", "training"),
     *("checkpoints", "fitting", "callbacks", "options", "trainer", "stacking", "onnx"),
     *("estimators", "model_selection", "ensemble"),
-    *("datasets", "nets", "plots", "parity", "bench", "cli"),
+    *("datasets", "nets", "plots", "parity", "bench", "doctor", "cli"),
 )
 """Each imports only from those before it."""
 

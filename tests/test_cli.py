@@ -220,11 +220,6 @@ def test_info_says_what_is_missing_and_how_to_get_it(run, monkeypatch):
     assert "  MKL_NUM_THREADS       not set\n" in out
 
 
-def test_cores_are_counted_where_affinity_is_unknown(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    assert info._cores() == os.cpu_count()
-
-
 # ---- xpnet train
 
 

@@ -1,4 +1,4 @@
-"""``xpnet info``: what this machine can run, what is missing and how to get it."""
+"""``xpnet info``: what this machine can run, what is missing or wrong, and how to mend it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import importlib.metadata
 import os
 import platform
 
-from .. import __version__, backends
+from .. import __version__, backends, doctor
 
 _CORE = (
     *("numpy", "array-api-compat", "scikit-learn", "scipy", "tqdm", "safetensors"),
-    *("lazy-loader", "threadpoolctl"),
+    *("lazy-loader", "threadpoolctl", "joblib", "packaging"),
 )
 _EXTRAS = {
     "matplotlib": "for pictures: pip install 'xpnet[plots]'",
     "pytest": "for the tests: pip install 'xpnet[test]'",
 }
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +27,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Print all that a report of a problem should say of a machine."""
     print(f"xpnet {__version__}, Python {platform.python_version()}, {platform.platform()}")
     _section("packages", {name: _version(name) or "missing" for name in _CORE})
-    _section("backends", {name: _state(status) for name, status in backends.available().items()})
+    found = backends.available()
+    _section("backends", {name: _state(status) for name, status in found.items()})
     _section(
         "optional", {name: _version(name) or f"missing; {how}" for name, how in _EXTRAS.items()}
     )
-    threads = {name: os.environ.get(name, "not set") for name in _THREADS}
-    _section("processor", {"cores": str(_cores()), **threads})
+    threads = {name: os.environ.get(name, "not set") for name in doctor.VARIABLES}
+    _section("processor", {"cores": str(doctor.cores()), **threads})
+    _findings(doctor.examine(found["cupy"].reason))
     return 0
 
 
@@ -44,6 +45,12 @@ def _section(title: str, rows: dict[str, str]) -> None:
         print(f"  {name:<22}{first}")
         for line in more:
             print(f"  {'':<22}{line}")
+
+
+def _findings(findings: list[doctor.Finding]) -> None:
+    print("\ndiagnosis")
+    for line in "\n".join(map(str, findings)).splitlines() or ["nothing wrong was found"]:
+        print(f"  {line}")
 
 
 def _state(status: backends.Status) -> str:
@@ -57,10 +64,3 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
