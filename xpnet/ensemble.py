@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from . import backends, validation
@@ -107,7 +106,7 @@ class StackedEnsembleClassifier(ClassifierMixin, BaseEstimator):
             raise TypeError(f"estimator={base!r} must be xpnet's MLPClassifier.")
         n_members = validation.check_integer("n_estimators", self.n_estimators)
         validation.check_flag("bootstrap", self.bootstrap)
-        rng = check_random_state(self.random_state)
+        rng = validation.check_random_state("random_state", self.random_state)
         pool = Pool(base, X, y, sample_weight)
         fittings, self.estimators_samples_ = [], []
         for _ in range(n_members):
@@ -149,6 +148,7 @@ class StackedEnsembleClassifier(ClassifierMixin, BaseEstimator):
             If `return_std`.
         """
         check_is_fitted(self, "estimators_")
+        validation.check_flag("return_std", return_std)
         first = self.estimators_[0]
         X = data.check_features(first, X, reset=False)
         place = first._placement(X, float_dtype(first.coefs_[0]), Penalty())

@@ -57,7 +57,13 @@ def numerical_gradient(
     >>> numerical_gradient(lambda p: (p**2).sum(axis=-1), np.array([1.0, -2.0])).round(6)
     array([ 2., -4.])
     """
+    if not callable(f):
+        raise TypeError(f"f={f!r} must be a function of an array of shape (models, n).")
+    if backend is not None and not isinstance(backend, Backend):
+        raise TypeError(f"backend={backend!r} must be a Backend, such as backends.get().")
     h = validation.check_real("h", h, open_low=True)
+    dtype = validation.check_float_dtype("dtype", dtype)
+    stack = validation.check_integer("stack", stack)
     backend = backends.get("numpy") if backend is None else backend
     host = validation.check_numeric("params", backends.to_host(params)).astype(np.float64)
     if host.ndim != 1:
@@ -121,6 +127,8 @@ def check_gradients(
     >>> check_gradients(net, SquaredError(), x, np.array([1.0, 0.0])) < 1e-7
     True
     """
+    if not isinstance(network, Network):
+        raise TypeError(f"network={network!r} must be a Network.")
     rng = validation.check_random_state("random_state", random_state)
     params = network.initialize(rng) if params is None else backends.to_host(params)
     params = validation.check_numeric("params", params).astype(np.float64)

@@ -138,6 +138,7 @@ class Network:
         ValueError
             A name is missing or unknown, or a shape does not fit.
         """
+        validation.check_mapping("parameters", parameters)
         if set(parameters) != set(self.names):
             raise ValueError(
                 f"parameters has the names {sorted(parameters)}; {list(self.names)} are needed."
@@ -171,6 +172,9 @@ class Network:
         >>> {name: p.shape for name, p in net.unflatten(net.initialize(0)).items()}
         {'W1': (2, 3), 'b1': (3,)}
         """
+        shape = tuple(getattr(params, "shape", ()))
+        if shape[-1:] != (self.n_params,):
+            raise ValueError(f"params has shape {shape}; (..., {self.n_params}) is needed.")
         flat = [p for layer in self._views(xp, params) for p in layer]
         return dict(zip(self.names, flat, strict=True))
 

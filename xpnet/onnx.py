@@ -170,6 +170,7 @@ def _check_classes(classes: Any, loss: Loss, n_outputs: int) -> np.ndarray | Non
 
 
 def _check_flatten(flatten: bool, classes: Any, n_outputs: int) -> None:
+    validation.check_flag("flatten", flatten)
     if flatten and classes is not None:
         raise ValueError(f"flatten=True is for predictions: classes={classes!r} must be None.")
     if flatten and n_outputs > 1:

@@ -96,7 +96,7 @@ def record(step_losses: Any, objectives: bool) -> str:
     """Return what a step returns, see `make_step`."""
     if step_losses is not None:
         validation.check_choice("step_losses", step_losses, ["before", "after"])
-    if not objectives:
+    if not validation.check_flag("objectives", objectives):
         return step_losses or "before"
     if step_losses == "after":
         raise ValueError("objectives=True are those before the update; step_losses='after' is not.")

@@ -128,7 +128,7 @@ class Trainer:
         self.random_state = random_state
         self._seeds = options.model_seeds(random_state)
         options.generators(self._seeds, random_state)  # says what is wrong with them
-        self.compile = bool(compile)
+        self.compile = validation.check_flag("compile", compile)
         self._steps: dict[str, Step] = {}
         self._n_models = options.count_models(self.problem, self._seeds)
 
@@ -292,6 +292,7 @@ class Trainer:
         batches = options.check_sampling(sampling, batch_size)
         held_out = options.check_held_out(validation_data)
         record = options.record(step_losses, objectives)
+        train_score = validation.check_flag("train_score", train_score)
         callbacks = options.check_callbacks(callbacks)
         metadata = options.check_metadata(metadata)
         place = self._place(x, t, sample_weight, *held_out)
@@ -508,7 +509,7 @@ class Trainer:
         """
         p, state = self.problem, self._trained()
         training = None
-        if optimizer_state:
+        if validation.check_flag("optimizer_state", optimizer_state):
             history = getattr(self, "history_", History())
             training = checkpoints.Training(state, history, p.optimizer, p.penalty, p.max_norm)
         return checkpoints.save(path, p.network, state.params, p.loss, training=training)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,29 @@ def check_flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name}={value!r} must be True or False.")
     return bool(value)
+
+
+def check_path(name: str, value: Any) -> Path:
+    """Return `value` as a path where it is a text or a path."""
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        raise TypeError(f"{name}={value!r} must be a text or a pathlib.Path.")
+    if "\0" in os.fspath(value):
+        raise ValueError(f"{name}={value!r} holds a null character.")
+    return Path(value)
+
+
+def check_text(name: str, value: Any) -> str:
+    """Return `value` where it is a text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}={value!r} must be a text.")
+    return value
+
+
+def check_mapping(name: str, value: Any) -> Mapping[str, Any]:
+    """Return `value` where it is a dict or the like."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name}={value!r} must be a dict by name.")
+    return value
 
 
 def check_integer(name: str, value: Any, *, minimum: int = 1) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,9 +95,9 @@ class Checkpoint(Callback):
     def __init__(
         self, path: str | os.PathLike[str], *, every: int = 1, resume: bool = True
     ) -> None:
-        self.path = Path(path)
+        self.path = validation.check_path("path", path)
         self.every = validation.check_integer("every", every)
-        self.resume = bool(resume)
+        self.resume = validation.check_flag("resume", resume)
 
     def on_fit_begin(self, fit):
         self._same = self._setting(fit)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .. import validation
 from ..fitting import Fit
 from ..history import History
 from .base import Callback
@@ -28,8 +28,7 @@ class CSVLogger(Callback):
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
+    >>>     >>> import numpy as np
     >>> from xpnet import CSVLogger, Dense, Network, Trainer
     >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
     >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
@@ -43,7 +42,7 @@ class CSVLogger(Callback):
     steers = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = validation.check_path("path", path)
 
     def on_fit_begin(self, fit):
         self.path.parent.mkdir(parents=True, exist_ok=True)

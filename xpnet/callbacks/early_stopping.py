@@ -66,7 +66,7 @@ class EarlyStopping(Callback):
         self.patience = validation.check_integer("patience", patience, minimum=0)
         self.min_delta = validation.check_real("min_delta", min_delta)
         self.mode = mode
-        self.restore_best = bool(restore_best)
+        self.restore_best = validation.check_flag("restore_best", restore_best)
 
     def _patience(self) -> Patience:
         return Patience(self.patience, self.min_delta)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 
+from .. import validation
 from .base import Callback
 
 
@@ -35,7 +36,7 @@ class ProgressBar(Callback):
     alone = True
 
     def __init__(self, label: str | None = None) -> None:
-        self.label = label
+        self.label = None if label is None else validation.check_text("label", label)
 
     def on_fit_begin(self, fit):
         from tqdm.auto import tqdm
@@ -56,6 +57,8 @@ class ProgressBar(Callback):
 
 def progress_bars(progress: bool | str) -> list[ProgressBar]:
     """Return the callbacks for a yes, a no, or the bar's label."""
+    if not isinstance(progress, bool | str):
+        raise TypeError(f"progress={progress!r} must be True, False or a text.")
     if progress is False:
         return []
     return [ProgressBar(progress if isinstance(progress, str) else None)]

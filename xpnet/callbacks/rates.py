@@ -36,7 +36,8 @@ class LearningRateSchedule(Callback):
     """
 
     def __init__(self, schedule: Schedule | Callable[[int, History], float]) -> None:
-        if not isinstance(schedule, Schedule) and not callable(schedule):
+        function = callable(schedule) and not isinstance(schedule, type)
+        if not isinstance(schedule, Schedule) and not function:
             raise TypeError(
                 f"schedule={schedule!r} must be a Schedule, or a function (epoch, history) -> rate."
             )

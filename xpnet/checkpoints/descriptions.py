@@ -47,6 +47,9 @@ def describe(
     >>> checkpoints.describe(Network([Dense(2, 1), Tanh()]))["layers"][1]
     {'type': 'Tanh'}
     """
+    if not isinstance(network, Network):
+        raise TypeError(f"network={network!r} must be a Network.")
+    foreign = validation.check_flag("foreign", foreign)
     layers = [
         describe_component("layer", f"layers[{i}]", layer, foreign=foreign)
         for i, layer in enumerate(network.layers)

@@ -76,9 +76,13 @@ def save(
     ...     checkpoints.load(path).params.shape
     (9,)
     """
-    path = Path(path)
+    path = validation.check_path("path", path)
     if path.is_dir():
         raise IsADirectoryError(f"path={str(path)!r} is a folder; a file's path is needed.")
+    if not isinstance(network, Network):
+        raise TypeError(f"network={network!r} must be a Network.")
+    if loss is not None and not isinstance(loss, Loss):
+        raise TypeError(f"loss={loss!r} is no Loss: pass one, such as SquaredError().")
     if metadata is not None and not isinstance(metadata, dict):
         raise TypeError(f"metadata={metadata!r} must be a dict.")
     if training is not None:
@@ -126,7 +130,7 @@ def load(path: str | os.PathLike[str]) -> Saved:
     ...     checkpoints.load(path).network.names
     ('W1', 'b1')
     """
-    path = Path(path)
+    path = validation.check_path("path", path)
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{path} {problem}; a file that xpnet saved is needed.")

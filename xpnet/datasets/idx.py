@@ -6,11 +6,14 @@ import gzip
 import hashlib
 import math
 import os
+import re
 import zlib
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from .. import validation
 
 __all__ = ["read_idx"]
 
@@ -56,7 +59,12 @@ def read_idx(path: str | os.PathLike[str], *, sha256: str | None = None) -> np.n
     ...     read_idx(path)
     array([5, 0, 4], dtype=uint8)
     """
-    path = Path(path)
+    path = validation.check_path("path", path)
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", str(sha256)):
+        raise ValueError(f"sha256={sha256!r} must be 64 hexadecimal digits.")
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {problem}; an IDX file is needed.")
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             header, dtype, shape = _read_header(file)

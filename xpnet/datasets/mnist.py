@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import validation
 from .dataset import Dataset
 from .idx import read_idx
 
@@ -65,6 +66,8 @@ def load_mnist(data_home: str | os.PathLike[str] | None = None) -> Dataset:
     >>> load_mnist("data/mnist")  # doctest: +SKIP
     <mnist: 60000 train, 10000 validation, 0 test, 784 features, 10 classes>
     """
+    if data_home is not None:
+        validation.check_path("data_home", data_home)
     folder = data_home or os.environ.get("XPNET_DATA_HOME")
     x_train, t_train, x_val, t_val = _from_folder(folder) if folder else _from_openml()
     return Dataset(x_train, t_train, x_val, t_val, name="mnist")

@@ -59,7 +59,7 @@ def load_table(path: str | os.PathLike[str], target: str | None = None) -> Datas
     ...     load_table(path, target="kind")
     <flowers: 8 train, 2 validation, 0 test, 2 features, 2 classes>
     """
-    path = Path(path).expanduser()
+    path = validation.check_path("path", path).expanduser()
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{path} {problem}; a .npz or .csv file is needed.")

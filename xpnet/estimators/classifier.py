@@ -247,6 +247,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if classes is None:
             if known is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
+        elif np.ndim(classes) != 1 or not len(classes):
+            raise ValueError(f"classes={classes!r} must have shape (n_classes,), at least one.")
         elif known is None:
             self._multilabel = _has_labels(backends.to_host(y))
             self.classes_ = unique_labels(classes)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from .. import backends, checkpoints
+from .. import backends, checkpoints, validation
 from ..callbacks import Callback, Checkpoint
 from ..checkpoints.components import construct_component, describe_component
 from ..layers import Layer
@@ -93,6 +93,7 @@ def _unpack(value: Any) -> Any:
 def save(estimator: Any, path: str | os.PathLike[str], *, optimizer_state: bool) -> Path:
     """Write a fitted estimator to a file."""
     params, training = estimator._params(), None
+    validation.check_flag("optimizer_state", optimizer_state)
     state, _ = estimator._memory
     if optimizer_state and state is not None:
         checked = parameters.check(estimator)

@@ -90,11 +90,6 @@ class Fitting:
         return self.outcome.stopped is None and self.outcome.failure is None
 
     @property
-    def done(self) -> int:
-        """The epochs that were run before."""
-        return 0 if self.continuation is None else self.continuation.done
-
-    @property
     def params(self) -> Any:
         """The parameters that it ended with."""
         assert self.outcome is not None
@@ -243,7 +238,12 @@ class Pool:
         assert outcome is not None
         if known.training is None or outcome.stopped is not None:
             return replace(earlier, candidate=candidate)
-        longer = replace(request, state=known.training.state, epochs=candidate.estimator.max_iter)
+        longer = replace(
+            request,
+            state=known.training.state,
+            epochs=candidate.estimator.max_iter,
+            done=known.done,
+        )
         return replace(earlier, candidate=candidate, request=longer, outcome=None)
 
     def _sample_weights(self, estimator: BaseMLP, rows: np.ndarray) -> np.ndarray | None:

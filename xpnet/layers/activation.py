@@ -54,6 +54,9 @@ class Sigmoid(Activation):
 
     precise: bool = field(default=False, repr=False)
 
+    def __post_init__(self):
+        validation.check_flag("precise", self.precise)
+
     def forward(self, xp, parameters, x, noise):
         y = functions.sigmoid(x, xp=xp, precise=self.precise)
         return y, y

@@ -43,6 +43,7 @@ class Dense(Layer):
     def __post_init__(self):
         validation.check_integer("n_features_in", self.n_features_in)
         validation.check_integer("n_outputs", self.n_outputs)
+        validation.check_flag("bias", self.bias)
         for name in ("weight_init", "bias_init"):
             if not isinstance(getattr(self, name), Initializer):
                 raise TypeError(

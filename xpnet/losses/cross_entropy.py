@@ -64,6 +64,7 @@ class BinaryCrossEntropy(Loss):
     classifies = True
 
     def __post_init__(self):
+        validation.check_flag("precise", self.precise)
         _check_forms(self.clip, self.offset)
 
     def link(self, logits, *, xp=None):

@@ -204,7 +204,7 @@ class Evaluation:
             assert task.fitting is not None
             pools[task.folds.pool].append(task.fitting)
         options: dict[str, Any] = {"say": tqdm.write} if search.verbose > 0 else {}
-        total = sum(f.request.epochs - f.done for fits in pools.values() for f in fits)
+        total = sum(f.request.to_run for fits in pools.values() for f in fits)
         with Bar(search.progress, total) as told:
             for pool, fits in pools.items():
                 pool.fit(fits, n_jobs=search.n_jobs, memory=search.memory, told=told, **options)

@@ -33,11 +33,9 @@ def net_params(estimator: Any, params: dict[str, Any]) -> bool:
     return all(name.startswith(f"{estimator.steps[-1][0]}__") for name in params)
 
 
-def weight_name(estimator: Any) -> str:
-    """Return what `fit` calls the sample weights of the last step."""
-    if isinstance(estimator, Pipeline):
-        return f"{estimator.steps[-1][0]}__sample_weight"
-    return "sample_weight"
+def of_last_step(estimator: Any, name: str) -> str:
+    """Return what the whole estimator calls something of its last step."""
+    return f"{estimator.steps[-1][0]}__{name}" if isinstance(estimator, Pipeline) else name
 
 
 class SearchError(ValueError):
@@ -60,7 +58,8 @@ class Folds:
         self, estimator: Any, X: Any, y: Any, splits: Sequence[Split], fit_params: dict[str, Any]
     ) -> None:
         net = last_step(estimator)
-        weights = fit_params.get(weight_name(estimator))
+        weight_name = of_last_step(estimator, "sample_weight")
+        weights = fit_params.get(weight_name)
         _check_params(estimator, fit_params)
         y = y.toarray() if scipy.sparse.issparse(y) else y
         self.prepared: list[Any] = []
@@ -68,7 +67,7 @@ class Folds:
         if not isinstance(estimator, Pipeline):
             self.pool = Pool(net, X, y, weights)
             return
-        others = {n: v for n, v in fit_params.items() if n != weight_name(estimator)}
+        others = {n: v for n, v in fit_params.items() if n != weight_name}
         parts: list[Any] = []
         labels: list[np.ndarray] = []
         weighed: list[Any] = []
@@ -116,12 +115,12 @@ def rows_of(weights: Any, rows: np.ndarray) -> Any:
 
 def _check_params(estimator: Any, fit_params: dict[str, Any]) -> None:
     """Raise where the net's `fit` would be handed more than sample weights."""
-    prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+    allowed = of_last_step(estimator, "sample_weight")
     for name in fit_params:
-        if name.startswith(prefix) and name != weight_name(estimator):
+        if name.startswith(of_last_step(estimator, "")) and name != allowed:
             raise SearchError(
                 f"fit got {name!r}, which folds cannot share: a stacked search takes "
-                f"{weight_name(estimator)!r} alone."
+                f"{allowed!r} alone."
             )
 
 

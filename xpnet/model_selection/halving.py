@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.model_selection import HalvingGridSearchCV
+from sklearn.model_selection import HalvingGridSearchCV, ParameterGrid
+from sklearn.utils.validation import _num_samples
 
+from .. import validation
 from ..estimators.many import Candidate, Fitting
 from .evaluation import Evaluation, Task
-from .folds import Folds, Split, last_step
+from .folds import Folds, Split, last_step, of_last_step
 from .search import StackedSearch
 
 
@@ -29,12 +31,12 @@ class _Continuing(Evaluation):
         params: dict[str, Any],
         splits: Sequence[Split],
     ) -> Folds:
-        if not hasattr(self, "_groups") or not self._epochs_grow():
+        if not hasattr(self, "_groups") or not _grows_epochs(self.search):
             self._groups = groups
         return super()._folds(self._groups, estimator, params, splits)
 
     def _fitting(self, folds: Folds, candidate: Candidate, task: Task) -> Fitting:
-        if not (self._epochs_grow() and _is_prefix(candidate.estimator)):
+        if not (_grows_epochs(self.search) and _is_prefix(candidate.estimator)):
             return super()._fitting(folds, candidate, task)
         # scikit-learn copies the candidates' dicts; the values in them stay the same objects.
         own = frozenset((n, id(v)) for n, v in task.params.items() if n != self.search.resource)
@@ -47,13 +49,15 @@ class _Continuing(Evaluation):
         self._earlier[key] = found
         return found
 
-    def _epochs_grow(self) -> bool:
-        return self.search.resource.rpartition("__")[2] == "max_iter"
+
+def _grows_epochs(search: Any) -> bool:
+    """Return whether the resource are the net's epochs, and not those of another step."""
+    return search.resource == of_last_step(search.estimator, "max_iter")
 
 
 def _is_prefix(estimator: Any) -> bool:
     """Return whether a short fit is the beginning of a long one: no rate depends on the length."""
-    return estimator.learning_rate not in ("cosine", "step")
+    return str(estimator.learning_rate).lower() not in ("cosine", "step")
 
 
 class StackedHalvingSearchCV(StackedSearch, HalvingGridSearchCV):
@@ -154,9 +158,14 @@ class StackedHalvingSearchCV(StackedSearch, HalvingGridSearchCV):
         self.validation_curves = validation_curves
 
     def _check_input_parameters(self, X: Any, y: Any, split_params: Any) -> None:
+        if not ParameterGrid(self.param_grid):
+            raise ValueError(f"param_grid={self.param_grid!r} is empty: there are no candidates.")
+        if self.factor <= 1:
+            raise ValueError(f"factor={self.factor} must be above 1.")
         given: Any = self.max_resources
-        if given == "auto" and self.resource.rpartition("__")[2] == "max_iter":
-            self.max_resources = last_step(self.estimator).max_iter
+        if given == "auto" and _grows_epochs(self):
+            longest = last_step(self.estimator).max_iter
+            self.max_resources = validation.check_integer("max_iter", longest)
         try:
             super()._check_input_parameters(X, y, split_params)
         finally:
@@ -174,7 +183,7 @@ class StackedHalvingSearchCV(StackedSearch, HalvingGridSearchCV):
         -------
         self
         """
-        self._n_samples_orig = X.shape[0] if hasattr(X, "shape") else len(X)
+        self._n_samples_orig = _num_samples(X)
         super().fit(X, y, **params)
         self.best_score_ = self.cv_results_["mean_test_score"][self.best_index_]
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from inspect import signature
+from numbers import Integral
 from typing import Any
 
 from sklearn.base import clone, is_classifier
@@ -57,7 +58,7 @@ class StackedSearch:
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        cv = _check_cv(self.cv, y, is_classifier(self.estimator))
         self._checked_cv_orig = cv
         if hasattr(self, "_check_input_parameters"):
             self._check_input_parameters(X=X, y=y, split_params=routed.splitter.split)
@@ -95,6 +96,15 @@ class StackedSearch:
         self.refit_time_ = time.time() - began
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
+
+
+def _check_cv(cv: Any, y: Any, classifier: bool) -> Any:
+    """Return scikit-learn's splitter; a list of splits is looked through here."""
+    if not (cv is None or isinstance(cv, Integral) or hasattr(cv, "split")):
+        cv = list(cv)
+        if not cv or not all(hasattr(split, "__len__") and len(split) == 2 for split in cv):
+            raise ValueError(f"cv={cv!r} must hold splits (rows to train on, rows to test on).")
+    return check_cv(cv, y, classifier=classifier)
 
 
 def _check_estimator(estimator: Any) -> None:

@@ -94,6 +94,12 @@ class BinaryClassifier:
         x = x if backends.owner(x) is not None else validation.check_numeric("x", x)
         validation.check_features("x", tuple(x.shape), None)
         self.trainer_ = trainer = self._trainer(x.shape[1])
+        self._check_targets("x", x, "y", y)
+        if x_val is not None:
+            if backends.owner(x_val) is None:
+                x_val = validation.check_numeric("x_val", x_val)
+            validation.check_features("x_val", tuple(x_val.shape), x.shape[1])
+            self._check_targets("x_val", x_val, "y_val", y_val)
         # Weights and orders of batches are each drawn from the seed anew.
         params = trainer.problem.network.initialize(self.random_state)
         history = trainer.fit(
@@ -110,6 +116,12 @@ class BinaryClassifier:
         for name, value in self._parameters(backends.to_host(trainer.state_.params)).items():
             setattr(self, name, value.copy())
         return self
+
+    def _check_targets(self, x_name: str, x: Any, y_name: str, y: Any) -> None:
+        """Say what is wrong with the targets by their name here."""
+        y = validation.check_numeric(y_name, backends.to_host(y))
+        y = self.trainer_.problem.loss.prepare(y, 1, y_name)
+        validation.check_same_length(**{x_name: len(x), y_name: len(y)})
 
     def _callbacks(self) -> list[Callback]:
         """Return what a subclass wants to see of each epoch."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .. import backends, validation
+from .. import backends, options, validation
 from ..batches import Batches
 from ..callbacks.progress import progress_bars
 from ..initializers import He
@@ -149,19 +149,19 @@ class DeepNet:
         -------
         self
         """
+        X_val, Y_val, _ = options.check_held_out(validation_data)
         network = self.trainer.problem.network
         initial = {
             name: value.T if name[0] == "W" else value[:, 0]
             for name, value in self._initialize().items()
         }
         history = self.trainer.fit(
-            _samples_first("X", X),
-            _targets(Y),
+            *self._data("X", X, "Y", Y),
             epochs=epochs,
             sampling=self.batches,
             validation_data=None
             if validation_data is None
-            else (_samples_first("X_val", validation_data[0]), _targets(validation_data[1])),
+            else self._data("validation_data[0]", X_val, "validation_data[1]", Y_val),
             state=self.trainer.initialize(network.flatten(initial)),
             callbacks=progress_bars(progress),
         )
@@ -173,6 +173,14 @@ class DeepNet:
         self.history_ = history
         self.losses, self.val_losses = history.losses, history.val_losses
         return self
+
+    def _data(self, x_name: str, X: Any, y_name: str, Y: Any) -> tuple[Any, Any]:
+        """Return data with samples first; what is wrong with the targets is said by their name."""
+        x, y = _samples_first(x_name, X), _targets(y_name, Y)
+        self.trainer.problem.loss.prepare(backends.to_host(y), 1, y_name)
+        if len(x) != len(y):
+            raise ValueError(f"{x_name} has {len(x)} samples, {y_name} has {len(y)}.")
+        return x, y
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the classes.
@@ -201,7 +209,7 @@ class DeepNet:
         float
         """
         predicted = self.predict(X)[0]
-        y = self.trainer.problem.loss.prepare(backends.to_host(_targets(Y)), 1, "Y")[:, 0]
+        y = self.trainer.problem.loss.prepare(backends.to_host(_targets("Y", Y)), 1, "Y")[:, 0]
         validation.check_same_length(X=len(predicted), Y=len(y))
         return float(np.mean(predicted == y))
 
@@ -213,10 +221,10 @@ def _samples_first(name: str, X: Any) -> Any:
     return X.T
 
 
-def _targets(Y: Any) -> Any:
-    Y = Y if backends.owner(Y) is not None else validation.check_numeric("Y", Y)
+def _targets(name: str, Y: Any) -> Any:
+    Y = Y if backends.owner(Y) is not None else validation.check_numeric(name, Y)
     if Y.ndim == 2 and Y.shape[0] == 1:
         return Y[0, :]
     if Y.ndim != 1:
-        raise ValueError(f"Y has shape {tuple(Y.shape)}; (1, m) or (m,) is needed.")
+        raise ValueError(f"{name} has shape {tuple(Y.shape)}; (1, m) or (m,) is needed.")
     return Y

@@ -12,6 +12,7 @@ ArrayDict = dict[str, Array]
 
 
 def _zeros(parameters: ArrayDict) -> ArrayDict:
+    validation.check_mapping("parameters", parameters)
     return {f"d{k}": backends.namespace(p).zeros_like(p) for k, p in parameters.items()}
 
 
@@ -24,9 +25,16 @@ def _check_entry(name: str, arrays: ArrayDict, key: str, param: Array) -> None:
 
 
 def _apply(
-    optimizer: Optimizer, parameters: ArrayDict, grads: ArrayDict, states: list[ArrayDict], t: int
+    optimizer: Optimizer,
+    parameters: ArrayDict,
+    grads: ArrayDict,
+    named: dict[str, ArrayDict],
+    t: int,
 ) -> tuple[ArrayDict, list[ArrayDict]]:
     """Step each array of `parameters` by the optimizer's rule; nothing is changed in place."""
+    states = list(named.values())
+    for name, arrays in ({"parameters": parameters, "grads": grads} | named).items():
+        validation.check_mapping(name, arrays)
     rate = np.full((1, 1, 1), optimizer.learning_rate)
     table = optimizer.coefficients(np.full((1, 1, 1), float(t)), rate)
     c = {name: float(np.asarray(value).reshape(())) for name, value in table.items()}
@@ -34,8 +42,8 @@ def _apply(
     new_states: list[ArrayDict] = [{} for _ in states]
     for key, param in parameters.items():
         _check_entry("grads", grads, key, param)
-        for arrays in states:
-            _check_entry("a state (v or s)", arrays, key, param)
+        for name, arrays in named.items():
+            _check_entry(name, arrays, key, param)
         state = tuple(s[f"d{key}"] for s in states)
         new_parameters[key], state = optimizer.rule(
             backends.namespace(param), param, grads[f"d{key}"], state, c
@@ -94,8 +102,9 @@ def update_with_momentum(
     >>> update_with_momentum(p, g, initialize_momentum(p), beta=0.5, learning_rate=0.1)
     ({'W1': array([0.9])}, {'dW1': array([1.])})
     """
+    beta = validation.check_real("beta", beta, high=1.0)
     optimizer = SGD(learning_rate, momentum=beta, dampening=beta)
-    parameters, (v,) = _apply(optimizer, parameters, grads, [v], 1)
+    parameters, (v,) = _apply(optimizer, parameters, grads, {"v": v}, 1)
     return parameters, v
 
 
@@ -163,6 +172,7 @@ def update_with_adam(
     array([0.99])
     """
     t = validation.check_integer("t", t)
+    epsilon = validation.check_real("epsilon", epsilon, open_low=True)
     optimizer = Adam(learning_rate, beta1=beta1, beta2=beta2, eps=epsilon)
-    parameters, (v, s) = _apply(optimizer, parameters, grads, [v, s], t)
+    parameters, (v, s) = _apply(optimizer, parameters, grads, {"v": v, "s": s}, t)
     return parameters, v, s

@@ -85,6 +85,9 @@ class MinibatchNetwork(RandomInitNetwork):
         if self._rng is None:
             self._rng = validation.check_random_state("random_state", self.random_state)
         x, y = validation.check_numeric("x", x), validation.check_numeric("y", y)
+        validation.check_features("x", x.shape, None)
+        if y.ndim != 1:
+            raise ValueError(f"y has shape {y.shape}; (samples,) is needed.")
         validation.check_same_length(x=len(x), y=len(y))
         order = self._batches().order(len(x), self._rng, 0)
         for start in range(0, len(x), self.batch_size):

@@ -63,7 +63,7 @@ class Adam(Optimizer):
         self.beta1 = check_beta("beta1", beta1)
         self.beta2 = check_beta("beta2", beta2)
         self.eps = validation.check_hyperparameter("eps", eps, open_low=True)
-        self.amsgrad = bool(amsgrad)
+        self.amsgrad = validation.check_flag("amsgrad", amsgrad)
         self.eps_form = validation.check_choice("eps_form", eps_form, ["corrected", "plain"])
 
     @property

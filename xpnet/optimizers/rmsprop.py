@@ -45,7 +45,7 @@ class RMSprop(Optimizer):
         super().__init__(learning_rate)
         self.rho = check_beta("rho", rho)
         self.eps = validation.check_hyperparameter("eps", eps, open_low=True)
-        self.centered = bool(centered)
+        self.centered = validation.check_flag("centered", centered)
 
     @property
     def state_names(self):

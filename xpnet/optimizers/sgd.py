@@ -56,7 +56,7 @@ class SGD(Optimizer):
         super().__init__(learning_rate)
         self.momentum = validation.check_hyperparameter("momentum", momentum, high=1.0)
         self.dampening = validation.check_hyperparameter("dampening", dampening, high=1.0)
-        self.nesterov = bool(nesterov)
+        self.nesterov = validation.check_flag("nesterov", nesterov)
         forms = ["gradients", "steps"]
         self.velocity_form = validation.check_choice("velocity_form", velocity_form, forms)
         has_momentum = bool(np.any(self.momentum))

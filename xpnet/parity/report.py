@@ -196,6 +196,10 @@ def run(
     for name, value in (("backends", backends), ("dtypes", dtypes)):
         if isinstance(value, str):
             raise TypeError(f"{name}={value!r} must be a list, such as [{value!r}].")
+        if value is not None and not isinstance(value, Sequence):
+            raise TypeError(f"{name}={value!r} must be a list of names.")
+    for name, flag in (("full", full), ("compile", compile), ("progress", progress)):
+        validation.check_flag(name, flag)
     wanted = [validation.check_float_dtype("dtypes", d) for d in dtypes or FACTORS["dtype"]]
     chosen, not_run = targets(backends)
     chosen = [target._replace(compile=compile) for target in chosen]

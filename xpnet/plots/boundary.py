@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import backends, validation
 from ..placement import float_dtype
-from .figures import COLOURS, new_axes
+from .figures import COLOURS, check_axes, new_axes
 from .sources import check_classifier
 
 _MARKERS = "os^DvPX<"
@@ -92,6 +92,7 @@ def plot_decision_boundary(
         values, classes, probable = _ask_classifier(predict_or_estimator, _like(X, points))
     codes = _codes("y", labels, classes)
     shape = (len(sides[1]), len(sides[0]))
+    check_axes(ax)
     own = ax is None
     ax = new_axes((5.2, 4.4)) if own else ax
     if probable:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import validation
 from ..history import History
-from .figures import COLOURS, new_axes
+from .figures import COLOURS, check_axes, new_axes
 from .sources import read_curves
 
 CURVES = {
@@ -81,6 +81,8 @@ def plot_history(
     >>> len(ax.lines[0].get_ydata()) == clf.n_iter_
     True
     """
+    if label is not None:
+        validation.check_text("label", label)
     pair = _PAIRS[validation.check_choice("curve", curve, _PAIRS)]
     name = "history_or_estimator"
     history, best = read_curves(name, history_or_estimator)
@@ -88,6 +90,7 @@ def plot_history(
     if curve == "losses" or not present:
         present = {"training": pair["training"], **present}  # if it is missing, this is told
     curves = {k: _values(history, attribute, name) for k, attribute in present.items()}
+    check_axes(ax)
     ax = new_axes() if ax is None else ax
     colour = COLOURS[len({line.get_color() for line in ax.lines}) % len(COLOURS)]
     for key, values in curves.items():
@@ -147,6 +150,7 @@ def compare_histories(
         curves.append((str(name), _values(read_curves(told, source)[0], curve, told)))
     if not curves:
         raise ValueError("histories is empty; at least one history is needed.")
+    check_axes(ax)
     ax = new_axes() if ax is None else ax
     styles = itertools.product(("-", "--", "-.", ":"), COLOURS)
     for (name, values), (style, colour) in zip(curves, itertools.cycle(styles)):

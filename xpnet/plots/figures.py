@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .. import validation
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, told apart by everybody; their yellow is too pale for lines."""
 
@@ -67,7 +69,7 @@ def check_path(path: str | os.PathLike[str]) -> Path:
         The path does not end in ``.png``, or is a folder.
     """
     _require_matplotlib()
-    path = Path(path)
+    path = validation.check_path("path", path)
     if path.suffix.lower() != ".png" or path.is_dir():
         raise ValueError(f"path={str(path)!r} must be a file that ends in .png.")
     return path
@@ -78,6 +80,12 @@ def _require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError("Pictures need matplotlib: pip install 'xpnet[plots]'.") from error
+
+
+def check_axes(ax: Any) -> None:
+    """Raise unless `ax` is None or has the methods of axes."""
+    if ax is not None and (isinstance(ax, type) or not hasattr(ax, "plot")):
+        raise TypeError(f"ax={ax!r} must be a matplotlib Axes, or None for a new figure.")
 
 
 def new_axes(size: tuple[float, float] = (6.4, 4.0)) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import validation
 from .curves import CURVES
-from .figures import new_axes
+from .figures import check_axes, new_axes
 from .tables import heat_map
 
 
@@ -56,12 +56,15 @@ def search_curves(
     >>> len(plots.search_curves(search, "learning_rate_init").lines)
     2
     """
-    values = _searched(search, color_by)
+    if title is not None:
+        validation.check_text("title", title)
+    values = _searched(search, "color_by", color_by)
     known = ("val_scores", "val_losses", "losses")
     curve = validation.check_choice("curve", curve, known)
     means = [_mean_curve(histories, curve) for histories in search.histories_]
     if not any(mean.size for mean in means):
         raise ValueError(f"There are no {curve}: fit the search with validation_curves=True.")
+    check_axes(ax)
     ax = new_axes((7.5, 4)) if ax is None else ax
     shades = _Shades(values)
     for value, mean in zip(values, means, strict=True):
@@ -120,7 +123,10 @@ def search_heat_map(
     >>> len(plots.search_heat_map(search, "alpha", "learning_rate_init").texts)
     4
     """
-    across, down = _searched(search, columns), _searched(search, rows)
+    across, down = _searched(search, "columns", columns), _searched(search, "rows", rows)
+    metrics = [key[10:] for key in search.cv_results_ if key.startswith("mean_test_")]
+    if metric not in metrics:
+        validation.check_choice("metric", metric, metrics)
     scores = np.asarray(search.cv_results_[f"mean_test_{metric}"], dtype=np.float64)
     row_values, column_values = _distinct(down), _distinct(across)
     table = np.full((len(row_values), len(column_values)), np.nan)
@@ -140,11 +146,14 @@ def search_heat_map(
     return ax
 
 
-def _searched(search: Any, name: str) -> list[Any]:
+def _searched(search: Any, argument: str, name: str) -> list[Any]:
     """Return the value of each candidate."""
+    if not hasattr(search, "cv_results_"):
+        raise TypeError(f"search={search!r} must be a search that was fitted.")
     params = search.cv_results_["params"]
     known = {key for own in params for key in own}
-    validation.check_choice("parameter", name, sorted(known))
+    if name not in known:
+        validation.check_choice(argument, name, sorted(known))
     return [own.get(name) for own in params]
 
 

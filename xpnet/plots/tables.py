@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .figures import new_axes
+from .. import validation
+from .figures import check_axes, new_axes
 
 _NOT_RUN = "#D9D9D9"
 
@@ -58,19 +60,32 @@ def heat_map(
     >>> [text.get_text() for text in ax.texts]
     ['0.5', 'not run']
     """
-    values = np.asarray(values, dtype=np.float64)
+    values = _numbers(values)
+    for name, labels in (("row_labels", row_labels), ("column_labels", column_labels)):
+        if isinstance(labels, str) or not hasattr(labels, "__len__"):
+            raise TypeError(f"{name}={labels!r} must be a sequence of texts.")
+    for name, limit in (("vmin", vmin), ("vmax", vmax)):
+        if limit is not None:
+            validation.check_real(name, limit, low=-math.inf)
+    validation.check_integer("digits", digits)
+    for name, text in (("title", title), ("label", label)):
+        if text is not None:
+            validation.check_text(name, text)
     shape = (len(row_labels), len(column_labels))
     if values.shape != shape or 0 in shape:
         raise ValueError(
             f"values has shape {values.shape}; the labels are of {shape[0]} row(s) and "
-            f"{shape[1]} column(s), at least one of each."
+            f"{shape[1]} column(s), at least one of each: see row_labels and column_labels."
         )
+    check_axes(ax)
     if ax is None:
         margin = 0.085 * max(len(str(name)) for name in row_labels)
         ax = new_axes((2.0 + margin + 0.8 * shape[1], 1.4 + 0.34 * shape[0]))
     finite = values[np.isfinite(values)]
     low = vmin if vmin is not None else finite.min() if finite.size else 0.0
     high = vmax if vmax is not None else finite.max() if finite.size else 1.0
+    if low > high:
+        raise ValueError(f"vmin={low} must not be above vmax={high}.")
     shown = np.ma.masked_invalid(np.where(np.isnan(values), np.nan, np.clip(values, low, high)))
     image = ax.imshow(shown, cmap="cividis", vmin=low, vmax=high, aspect="auto")
     for row, column in np.ndindex(shape):
@@ -87,6 +102,13 @@ def heat_map(
     if title is not None:
         ax.set_title(title)
     return ax
+
+
+def _numbers(values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"values must be numbers in rows and columns: {error}.") from error
 
 
 def _annotate(ax: Any, image: Any, row: int, column: int, value: float, digits: int) -> None:

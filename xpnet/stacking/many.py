@@ -109,6 +109,7 @@ def fit_many(
     trainers = _check_trainers(trainers)
     n = len(trainers)
     record = options.record(step_losses, objectives)
+    train_score = validation.check_flag("train_score", train_score)
     if memory is not None:
         validation.check_integer("memory", memory)
     held_out = options.check_held_out(validation_data)
@@ -219,7 +220,7 @@ def _n_samples(x: Any) -> int:
 
 
 def _listed(name: str, values: Any, n: int) -> list[Any]:
-    if isinstance(values, str) or not hasattr(values, "__len__") or len(values) != n:
+    if isinstance(values, str | dict) or not hasattr(values, "__len__") or len(values) != n:
         raise ValueError(f"{name}: a sequence with one entry for each of {n} trainers is needed.")
     return list(values)
 
@@ -256,6 +257,8 @@ def _begin(name: str, trainer: Trainer, state: TrainState | None) -> TrainState:
     """Return where a fit begins: drawn anew, or the state that was handed in."""
     if state is None:
         return trainer.initialize()
+    if not isinstance(state, TrainState):
+        raise TypeError(f"{name}={state!r} must be a TrainState, such as trainer.initialize().")
     state = check_state(trainer.problem, None, state)
     if state.params.ndim > 1:
         raise ValueError(f"{name} is of a stack of {len(state.params)} models; one is needed.")

@@ -34,6 +34,8 @@ class Request:
         The sample weights; those of the rows count.
     callbacks : sequence of Callback
         For this fit alone.
+    done : int, default 0
+        How many of the epochs an earlier fit has run, from which its callbacks go on.
     """
 
     problem: Problem
@@ -44,6 +46,12 @@ class Request:
     held_out_rows: np.ndarray | None = None
     weights: np.ndarray | None = None
     callbacks: Sequence[Callback] = ()
+    done: int = 0
+
+    @property
+    def to_run(self) -> int:
+        """The epochs that are left."""
+        return self.epochs - self.done
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,6 +106,8 @@ def train(
 
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral)):
         raise TypeError(f"n_jobs={n_jobs!r} must be an integer or None.")
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0 must be at least 1, or below 0: -1 is one for each processor.")
     jobs = effective_n_jobs(n_jobs) if n_jobs not in (None, 1) else 1
     backend = backends.get(setting.backend, setting.device, like=table.arrays)
     stacks = plan(requests, setting, backend, memory, jobs, **plans)
@@ -121,7 +123,7 @@ def train(
         )
     for numbers, found in zip(stacks, results, strict=True):
         if jobs > 1 and len(stacks) > 1:
-            told(sum(requests[i].epochs for i in numbers))
+            told(sum(requests[i].to_run for i in numbers))
         for i, outcome in zip(numbers, found, strict=True):
             outcomes[i] = outcome
     return outcomes
@@ -178,8 +180,10 @@ def _member(request: Request, run: Run) -> Member:
 
 
 def _loop(stack: Stack, members: Sequence[Member], told: Told) -> None:
-    known, total = 0, sum(member.total for member in members)
     left = [member for member in members if member.advance()]
+    total, known = (
+        sum(numbers) for numbers in zip(*((m.total, m.done) for m in members), strict=True)
+    )
     stacks = [(stack, left)] if left else []
     while stacks:
         stacks = [pair for stack, left in stacks for pair in _split(stack, left)]
