@@ -292,6 +292,7 @@ TRAINER = [
     ("Trainer.load", "path", MISSING, FileNotFoundError, "/nowhere/at/all"),
     ("Trainer.load", "path", FOLDER, FileNotFoundError, str(FOLDER)),
     *each(("Trainer.load",), *PLACES),
+    ("Trainer.load", "optimizer", 3, TE),
 ]
 
 MANY = [
@@ -322,7 +323,7 @@ MANY = [
 
 GRADIENTS = [
     ("check_gradients", "network", [Dense(3, 3)], TE),
-    ("check_gradients", "loss", "huber", TE),
+    ("check_gradients", "loss", 3, TE),
     *each(("check_gradients",), *FEATURES, *CLASSES, *WEIGHTS, *SEEDS, *PLACES[:3]),
     ("check_gradients", "params", np.zeros(3), VE),
     ("check_gradients", "params", np.full(31, NAN), VE),

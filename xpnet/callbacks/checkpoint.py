@@ -148,6 +148,11 @@ class Checkpoint(Callback):
                 f"{self.path} holds a net, but no run to go on from. Choose another path, or pass "
                 "resume=False to overwrite it."
             )
+        wanted = {"done": int, "stopped": str | None}
+        if not isinstance(progress, dict) or not all(
+            isinstance(progress.get(name, ()), kind) for name, kind in wanted.items()
+        ):
+            raise ValueError(f"{self.path} is damaged: it does not say how far its run is.")
         problem = fit.run.place.problem
         differ = checkpoints.differences(saved, problem)
         differ += [
@@ -160,13 +165,19 @@ class Checkpoint(Callback):
                 f"{self.path} is of another run ({'; '.join(differ)}). Choose another path (each "
                 "fit needs its own), or pass resume=False to overwrite it."
             )
-        fit.resume(saved.training, progress["done"], progress["stopped"])
+        try:
+            rate = progress["learning_rate"]
+            if rate is not None:
+                rate = validation.check_hyperparameter("learning_rate", rate)
+            fit.resume(saved.training, progress["done"], progress["stopped"])
+        except Exception as error:
+            raise ValueError(f"{self.path} holds no run to go on from: {error!r}.") from error
         over = fit.stopped is not None or fit.done >= fit.total
         what = "is finished, nothing is trained; resume=False starts anew" if over else "goes on"
         done = f"{fit.unit} {fit.done} of {fit.total}"
         logging.getLogger("xpnet").warning("%s: the run %s, after %s.", self.path, what, done)
-        if progress["learning_rate"] is not None:
-            fit.learning_rate = progress["learning_rate"]
+        if rate is not None:
+            fit.learning_rate = rate
 
     @staticmethod
     def _setting(fit: Fit) -> dict[str, Any]:

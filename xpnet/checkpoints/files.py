@@ -189,6 +189,8 @@ def _build(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Saved:
     metadata = description["metadata"]
     if description["format"] > 1:  # plain JSON before
         metadata = unpack(metadata, arrays)
+        if not isinstance(metadata, dict):
+            raise ValueError("its metadata is no dict")
     dtypes = {validation.check_float_dtype("dtype", array.dtype) for array in arrays.values()}
     if len(dtypes) > 1:
         raise ValueError(f"its arrays are of several types: {', '.join(sorted(dtypes))}")
@@ -196,4 +198,5 @@ def _build(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Saved:
     if training is not None:
         state = dataclasses.replace(training.state, params=params)
         training = dataclasses.replace(training, state=state)
+        _check_params(network, training.kept_params)
     return Saved(network, params, loss, metadata, training)

@@ -17,6 +17,9 @@ from .dataset import Dataset
 
 __all__ = ["load_table"]
 
+_MOST_DEFLATED = 1100
+"""So many times as large may data be as they are when deflated."""
+
 _WHOLE = ("x", "t")
 _SPLIT = ("x_train", "t_train", "x_val", "t_val")
 _TESTED = (*_SPLIT, "x_test", "t_test")
@@ -122,9 +125,24 @@ def _read_npz(path: Path, target: str | None) -> dict[str, Any]:
         try:
             with np.load(file, allow_pickle=False) as archive:
                 names = _layout(archive.files)
+                for name in names:
+                    _check_promise(archive.zip, name, path.stat().st_size)
                 return {name: archive[name] for name in names}
         except Exception as error:  # a damaged archive raises nearly anything
             raise ValueError(f"its arrays cannot be read: {error}") from error
+
+
+def _check_promise(archive: zipfile.ZipFile, name: str, n_bytes: int) -> None:
+    """Raise where a header promises more than its file can hold: NumPy would make room for it."""
+    with archive.open(f"{name}.npy") as file:
+        read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+        version = np.lib.format.read_magic(file)
+        if version[0] not in read:
+            raise ValueError(f"{name} is of version {version[0]} of the format; 1 or 2 is needed")
+        shape, _, dtype = read[version[0]](file)
+    held = min(archive.getinfo(f"{name}.npy").file_size, _MOST_DEFLATED * n_bytes)
+    if not dtype.hasobject and math.prod(shape) * dtype.itemsize > held:
+        raise ValueError(f"{name} of shape {shape} and type {dtype} is more than the file holds")
 
 
 def _layout(found: Sequence[str]) -> tuple[str, ...]:

@@ -120,14 +120,24 @@ def load(cls: Any, path: str | os.PathLike[str], backend: str | None, device: An
     described = saved.metadata.get("estimator")
     if described is None:
         raise ValueError(f"{path} holds a net, but no estimator: xpnet.Trainer.load reads it.")
-    if described["type"] != kind(cls):
-        name = described["type"]
+    name = described.get("type") if isinstance(described, dict) else None
+    if name not in ("MLPClassifier", "MLPRegressor"):
+        raise ValueError(f"{path} cannot be loaded: its estimator has no type.")
+    if name != kind(cls):
         raise ValueError(f"{path} holds an {name}: xpnet.{name}.load reads it.")
-    values = {name: _unpack(value) for name, value in described["params"].items()}
-    values |= {"backend": backend, "device": device}
     if backend is not None:
         backends.check_name(backend)
-    estimator = cls()  # of a subclass, which may take others
+    try:
+        return _build(cls(), saved, described, {"backend": backend, "device": device})
+    except Exception as error:  # what a stranger wrote may fail in nearly any way
+        raise ValueError(f"{path} cannot be loaded: {error!r}.") from error
+
+
+def _build(
+    estimator: Any, saved: checkpoints.Saved, described: dict[str, Any], place: dict[str, Any]
+) -> Any:
+    """Return the estimator, new and of a class that may take other parameters, as it was saved."""
+    values = {name: _unpack(value) for name, value in described["params"].items()} | place
     vars(estimator).update(values)
     for name, value in described["fitted"].items():
         setattr(estimator, name, _unpack(value))
