@@ -425,6 +425,7 @@ def write_csv(path, kind):
         target = {
             "words": "red" if a > 0 else "blue",
             "classes": k % 3,
+            "decimals": f"{float(a > b)}",
             "amounts": f"{2 * a - b:.3f}",
             "signs": 1 if a > 0 else -1,
             "prices": 1000 * k,
@@ -453,7 +454,7 @@ def test_the_loss_suits_the_targets_of_a_table(
     assert score in summary
 
 
-@pytest.mark.parametrize("kind", ["signs", "prices"])
+@pytest.mark.parametrize("kind", ["signs", "prices", "decimals"])
 def test_whole_numbers_that_may_be_amounts_are_asked_for(fail, run, trainers, tmp_path, kind):
     path = write_csv(tmp_path / "table.csv", kind)
     arguments = ("train", path, "--target", "wanted", "--quiet", "--epochs", 1)

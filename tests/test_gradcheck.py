@@ -153,3 +153,12 @@ def test_a_device_without_float64():
         check_gradients(
             network(), SquaredError(), X, X[:, :3], backend="array_api_strict", device="no_x64"
         )
+
+
+def test_a_loss_by_its_name():
+    net, x = Network([Dense(2, 3), Tanh(), Dense(3, 3)]), np.array([[0.1, 0.2], [0.3, -0.4]])
+    by_name, by_class = (
+        check_gradients(net, loss, x, np.array([0, 2]))
+        for loss in ("softmax_cross_entropy", SoftmaxCrossEntropy())
+    )
+    assert by_name == by_class < 1e-7

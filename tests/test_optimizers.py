@@ -429,3 +429,20 @@ def test_nadam_late_in_a_run(beta1):
     found = optimizer._product(t)
     expected = np.concatenate([products[[0, 2, 399, 4999]], np.zeros_like(products[:1])])
     np.testing.assert_allclose(1 - found, 1 - expected, rtol=1e-15)
+
+
+class Constants(Optimizer):
+    """Its numbers are the same at every step."""
+
+    state_names = ()
+
+    def coefficients(self, t, rate):
+        return {"rate": self.learning_rate}
+
+    def rule(self, xp, param, grad, state, c):
+        return param - c["rate"] * grad, ()
+
+
+def test_coefficients_none_of_which_varies():
+    with pytest.raises(ValueError, match="must hold one that varies by step"):
+        run(Constants(0.1))

@@ -11,7 +11,7 @@ import numpy as np
 from . import backends, validation
 from .backends import Array, Backend
 from .evaluation import differentiate, objective
-from .losses import Loss
+from .losses import LOSSES, Loss
 from .network import Network
 from .optimizers import SGD
 from .penalties import Penalty
@@ -81,7 +81,7 @@ def numerical_gradient(
 
 def check_gradients(
     network: Network,
-    loss: Loss,
+    loss: Loss | str,
     x: Any,
     t: Any,
     *,
@@ -100,7 +100,7 @@ def check_gradients(
     Parameters
     ----------
     network : Network
-    loss : Loss
+    loss : Loss or str
     x, t : arrays
         A small batch.
     params : array of shape (n_params,), optional
@@ -134,6 +134,8 @@ def check_gradients(
     params = validation.check_numeric("params", params).astype(np.float64)
     if params.shape != (network.n_params,):
         raise ValueError(f"params has shape {params.shape}; ({network.n_params},) is needed.")
+    if isinstance(loss, str):
+        loss = LOSSES[validation.check_choice("loss", loss, LOSSES)]()
     if not isinstance(loss, Loss):
         raise TypeError(f"loss={loss!r} is no Loss: pass one, such as SquaredError().")
     penalty = Penalty() if penalty is None else penalty

@@ -342,6 +342,11 @@ def coefficient_table(
         rates = np.asarray(rate) * np.ones((n_steps, 1, 1))
     c = _coefficients(problem, steps, rates)
     columns = [np.asarray(value) for value in c.values() if np.ndim(value) == 3]
+    if not columns:
+        raise ValueError(
+            f"optimizer={problem.optimizer!r}: its coefficients(t, rate) must hold one that varies "
+            'by step, such as {"rate": rate}.'
+        )
     table = np.stack(np.broadcast_arrays(*columns), axis=1)
     return table[:, :, 0, 0] if table.shape[2] == 1 else table
 

@@ -519,6 +519,7 @@ class Trainer:
         cls,
         path: str | os.PathLike[str],
         *,
+        optimizer: Optimizer | str | None = None,
         backend: str | None = None,
         device: Any = None,
         dtype: Any = None,
@@ -528,6 +529,8 @@ class Trainer:
         Parameters
         ----------
         path : str or path
+        optimizer : Optimizer or str, optional
+            In place of the file's; needed where that is not one of xpnet's.
         backend, device
             As for `Trainer`: where the file's net was trained does not matter.
         dtype : {'float32', 'float64'}, optional
@@ -537,24 +540,32 @@ class Trainer:
         -------
         Trainer
             Ready for `predict` and `evaluate`; `fit` goes on with ``state=trainer.state_``. The
-            optimizer is SGD() where the file has none.
+            optimizer is SGD() where the file has none; another than the file's goes on with the
+            file's state where it has as many arrays.
 
         Raises
         ------
         FileNotFoundError
             There is no such file.
         ValueError
-            The file is damaged, of a later version, or without a loss.
+            The file is damaged, of a later version, or without a loss; or its optimizer is not
+            one of xpnet's, and none is given.
         """
         saved = checkpoints.load(path)
         if saved.loss is None:
             raise ValueError(f"{path} holds no loss; xpnet.checkpoints.load reads it.")
         training = saved.training
-        known = training is not None and training.optimizer is not None
+        if optimizer is None and training is not None:
+            if training.foreign is not None:
+                raise ValueError(
+                    f"{path} was trained by {training.foreign['type']}, which is or has what is "
+                    "not xpnet's: pass it, optimizer=…, or any other one to only predict."
+                )
+            optimizer = training.optimizer
         trainer = cls(
             saved.network,
             saved.loss,
-            training.optimizer if training is not None else None,
+            optimizer,
             penalty=None if training is None else training.penalty,
             max_norm=None if training is None else training.max_norm,
             backend=backend,
@@ -563,7 +574,8 @@ class Trainer:
         )
         trainer.state_ = trainer.initialize(saved.params)
         if training is not None:
-            if known:
+            n_arrays = len(trainer.state_.optimizer_state)
+            if optimizer is not None and len(training.state.optimizer_state) == n_arrays:
                 trainer.state_ = training.state
             trainer.state_ = replace(trainer.state_, params=training.kept_params)
             trainer.history_ = training.history

@@ -29,6 +29,14 @@ def logged(path, history, model=None):
         assert bits([float(row[name]) for row in found]) == bits(getattr(history, name))
 
 
+def test_a_file_that_is_no_log_is_never_overwritten(tmp_path):
+    log = tmp_path / "wine.csv"
+    log.write_text("alcohol,label\n14.2,0\n")
+    with pytest.raises(ValueError, match="holds no log, but begins with 'alcohol,label'"):
+        fit(trainer(), CSVLogger(log))
+    assert log.read_text() == "alcohol,label\n14.2,0\n"
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("options", "n_curves"),

@@ -162,6 +162,25 @@ def test_an_optimizer_of_others_is_left_out(tmp_path, optimizer):
     assert again.foreign["type"] == type(optimizer).__name__
 
 
+@pytest.mark.parametrize("optimizer", [Mine(0.3, momentum=0.9), SGD(Jumps(0.3))], ids=repr)
+def test_a_trainer_is_loaded_with_the_optimizer_of_others(tmp_path, optimizer):
+    """Never with another one, unless it is asked for."""
+    trained = trainer(optimizer=optimizer)
+    trained.fit(X, T, epochs=2)
+    path = trained.save(tmp_path / "net")
+    with pytest.raises(
+        ValueError, match="has what is not xpnet's: pass it, optimizer="
+    ):
+        Trainer.load(path)
+    again = Trainer.load(path, optimizer=optimizer)
+    ours, theirs = (net.fit(X, T, epochs=3, state=net.state_).losses for net in (again, trained))
+    assert ours == theirs
+    other = Trainer.load(path, optimizer="adam")
+    assert repr(other.problem.optimizer) == repr(Adam())
+    assert other.state_.step == 0
+    np.testing.assert_array_equal(other.predict(X), Trainer.load(path, optimizer="sgd").predict(X))
+
+
 def test_a_net_is_read_from_the_file_of_a_run(tmp_path):
     trained = trainer()
     trained.fit(X, T, epochs=2)

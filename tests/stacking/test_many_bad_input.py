@@ -95,7 +95,7 @@ def test_trainers(trainers, error, told):
         ({"step_losses": "after", "objectives": True}, ValueError, "objectives=True are those"),
         ({"states": [trainer().initialize()]}, ValueError, f"states: {ONE_EACH}"),
         ({"states": trainer().initialize()}, ValueError, f"states: {ONE_EACH}"),
-        ({"states": [None, 3]}, TypeError, "state=3 must be a TrainState"),
+        ({"states": [None, 3]}, TypeError, "states[1]=3 must be a TrainState"),
         (
             {"states": [None, stacked(random_state=[0, 1], optimizer="adam").initialize()]},
             ValueError,

@@ -22,13 +22,15 @@ class CSVLogger(Callback):
     Parameters
     ----------
     path : str or path
-        Overwritten after a fit's first epoch; folders that are missing are made. A fit that is
-        resumed from a checkpoint writes the epochs before it again.
+        A log that is there is overwritten after a fit's first epoch, another file never; folders
+        that are missing are made. A fit that is resumed from a checkpoint writes the epochs before
+        it again.
 
     Examples
     --------
     >>> import tempfile
-    >>>     >>> import numpy as np
+    >>> from pathlib import Path
+    >>> import numpy as np
     >>> from xpnet import CSVLogger, Dense, Network, Trainer
     >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
     >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
@@ -47,6 +49,13 @@ class CSVLogger(Callback):
     def on_fit_begin(self, fit):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.open("a").close()  # says now what cannot be written
+        with self.path.open(encoding="utf-8", errors="replace") as file:
+            first = file.readline(80)
+        if first and not first.startswith("epoch,"):
+            raise ValueError(
+                f"path={str(self.path)!r} holds no log, but begins with {first.rstrip()!r}. Take "
+                "another name, or remove the file."
+            )
         self._lines = 0
 
     def on_epoch_end(self, fit):

@@ -68,6 +68,13 @@ def make_loss(name: str | None, data: Dataset) -> Loss:
             )
         return LOSSES["binary_cross_entropy" if n_classes <= 2 else "softmax_cross_entropy"]()
     if t.dtype.kind == "f":
+        found = np.unique(t)
+        if len(found) <= 20 < len(t) and np.all(found == np.round(found)):
+            raise ValueError(
+                f"The targets are {len(found)} different whole numbers, written as {t.flat[0]}. If "
+                "they are amounts, pass --loss squared_error; classes are written without a "
+                "decimal point."
+            )
         return LOSSES["squared_error"]()
     if t.ndim == 2 and t.shape[1] > 1 and t.min() >= 0 and np.all(t.sum(axis=1) == 1):
         return LOSSES["softmax_cross_entropy"]()

@@ -86,7 +86,7 @@ class Layer:
         self, xp: Namespace, parameters: tuple[Array, ...], x: Array, noise: Noise | None
     ) -> tuple[Array, Any]:
         """Return the output and whatever the backward pass needs of it."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define forward.")
 
     def parameter_gradients(self, xp: Namespace, cache: Any, gradient: Array) -> tuple[Array, ...]:
         """Return the loss's gradient in each parameter, given that in the output."""
@@ -96,4 +96,4 @@ class Layer:
         self, xp: Namespace, parameters: tuple[Array, ...], cache: Any, gradient: Array
     ) -> Array:
         """Return the loss's gradient in the input, given that in the output."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define input_gradient.")
