@@ -445,6 +445,8 @@ def test_csv_as_spreadsheets_write_it(tmp_path):
         ("x,t\n1,2\n", "t", "1 sample was found"),
         ("width,kind\n1,2\n", None, "target= must name the column to predict: width, kind."),
         ("width,kind\n1,2\n", "kinds", "Did you mean 'kind'? Known: width, kind."),
+        ("14.2,1.7,0\n13.2,1.8,0\n", "0", "the first line holds only numbers"),
+        ("a;b;t\n1;2;0\n", "t", "the columns are parted by semicolons"),
         ("x,x,t\n1,2,3\n", "t", "columns of the same name: x, x, t"),
         ("t\n1\n2\n", "t", "x has no features"),
         ("x,t\n1,2\n1\n", "t", "line 3 has 1 cells, the header row 2"),

@@ -154,9 +154,10 @@ def check_numeric(name: str, value: Any) -> np.ndarray:
     if array.dtype.kind == "b":
         array = array.astype(np.int8)  # not unsigned: those are pixels
     if array.dtype.kind not in "iuf":
+        told = f"names of classes become numbers by np.unique({name}, return_inverse=True)[1]"
         raise TypeError(
-            f"{name} has dtype {array.dtype}. Numbers are needed (float32, float64, integers); "
-            f"names of classes become numbers by np.unique({name}, return_inverse=True)[1]."
+            f"{name} has dtype {array.dtype}. Numbers are needed (float32, float64, integers)"
+            f"{'; ' + told if array.ndim == 1 else ''}."
         )
     check_finite(name, bool(np.isfinite(array).all()) if array.dtype.kind == "f" else True)
     return array

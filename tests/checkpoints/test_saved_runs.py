@@ -168,9 +168,7 @@ def test_a_trainer_is_loaded_with_the_optimizer_of_others(tmp_path, optimizer):
     trained = trainer(optimizer=optimizer)
     trained.fit(X, T, epochs=2)
     path = trained.save(tmp_path / "net")
-    with pytest.raises(
-        ValueError, match="has what is not xpnet's: pass it, optimizer="
-    ):
+    with pytest.raises(ValueError, match="has what is not xpnet's: pass it, optimizer="):
         Trainer.load(path)
     again = Trainer.load(path, optimizer=optimizer)
     ours, theirs = (net.fit(X, T, epochs=3, state=net.state_).losses for net in (again, trained))

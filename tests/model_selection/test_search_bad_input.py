@@ -120,6 +120,15 @@ CASES = {
         ValueError,
         "epochs",
     ),
+    "halving: resource of a pipeline": (
+        {
+            "kind": StackedHalvingSearchCV,
+            "estimator": make_pipeline(classifier()),
+            "grid": {"mlpclassifier__alpha": [0.0, 1.0]},
+        },
+        ValueError,
+        "its net's is 'mlpclassifier__max_iter'",
+    ),
     "halving: several metrics": (
         {"kind": StackedHalvingSearchCV, "scoring": ["accuracy", "roc_auc"]},
         ValueError,

@@ -183,6 +183,10 @@ def _read_csv(path: Path, target: str | None) -> dict[str, Any]:
 
 
 def _target_column(header: list[str], target: str | None) -> int:
+    if all(map(_is_number, header)):
+        raise ValueError("the first line holds only numbers; the columns' names are needed.")
+    if len(header) == 1 and ";" in header[0]:
+        raise ValueError("the columns are parted by semicolons; commas are needed.")
     if len(set(header)) < len(header):
         raise ValueError(f"columns of the same name: {', '.join(header)}.")
     if target is None:

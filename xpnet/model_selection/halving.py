@@ -162,6 +162,9 @@ class StackedHalvingSearchCV(StackedSearch, HalvingGridSearchCV):
             raise ValueError(f"param_grid={self.param_grid!r} is empty: there are no candidates.")
         if self.factor <= 1:
             raise ValueError(f"factor={self.factor} must be above 1.")
+        own = of_last_step(self.estimator, "max_iter")
+        if self.resource == "max_iter" != own:
+            raise ValueError(f"resource='max_iter' is none of a Pipeline; its net's is {own!r}.")
         given: Any = self.max_resources
         if given == "auto" and _grows_epochs(self):
             longest = last_step(self.estimator).max_iter
