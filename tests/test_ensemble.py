@@ -254,7 +254,7 @@ def test_the_given_net_is_left_as_it_is():
         ({"n_estimators": 0}, ValueError, "n_estimators=0 must be at least 1"),
         ({"n_estimators": 2.0}, TypeError, "n_estimators=2.0 must be an integer"),
         ({"bootstrap": "no"}, TypeError, "bootstrap='no' must be True or False"),
-        ({"random_state": "x"}, ValueError, "'x' cannot be used to seed"),
+        ({"random_state": "x"}, TypeError, "random_state='x' must be"),
         ({"n_jobs": "two"}, TypeError, "n_jobs='two' must be an integer"),
         ({"progress": 3}, TypeError, "progress=3 must be True, False or a text"),
         ({"estimator": net(solver="lbfgs")}, ValueError, "another solver than 'lbfgs'"),
