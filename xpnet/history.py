@@ -73,18 +73,17 @@ class History:
     def model(self, index: int) -> History:
         """Return the curves of one model of a stack.
 
-                Examples
-                --------
-                >>> import numpy as np
-
-        from . import validation
-                >>> History(losses=[np.array([0.7, 0.9])]).model(1).losses
-                [0.9]
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpnet import History
+        >>> History(losses=[np.array([0.7, 0.9])]).model(1).losses
+        [0.9]
         """
-        index = validation.check_integer("index", index, minimum=0)
         n_models = max((np.size(entry) for entry in self.losses), default=1)
+        index = validation.check_integer("index", index, minimum=-n_models)
         if index >= n_models:
-            raise ValueError(f"index={index}; there are {n_models} models, counted from 0.")
+            raise IndexError(f"index={index}; there are {n_models} models, counted from 0.")
         return History(
             **{
                 name: [float(np.atleast_1d(entry)[index]) for entry in curve]

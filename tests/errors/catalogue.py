@@ -194,8 +194,8 @@ CALLBACKS = [
     ("LearningRateSchedule", "schedule", xpnet.Cosine, TE),
     ("ProgressBar", "label", 3, TE),
     *reals("TimeLimit", "seconds", 0.0, -1.0, INF),
-    ("History.model", "index", 2, VE),
-    ("History.model", "index", -1, VE),
+    ("History.model", "index", 2, IndexError),
+    ("History.model", "index", -3, VE),
     ("History.model", "index", "a", TE),
 ]
 

@@ -178,8 +178,7 @@ class DeepNet:
         """Return data with samples first; what is wrong with the targets is said by their name."""
         x, y = _samples_first(x_name, X), _targets(y_name, Y)
         self.trainer.problem.loss.prepare(backends.to_host(y), 1, y_name)
-        if len(x) != len(y):
-            raise ValueError(f"{x_name} has {len(x)} samples, {y_name} has {len(y)}.")
+        validation.check_same_length(**{x_name: len(x), y_name: len(y)})
         return x, y
 
     def predict(self, X: Any) -> np.ndarray:
