@@ -189,5 +189,5 @@ def test_scores_check_the_targets(moons):
 def test_every_state_is_checked():
     parameters, (grads, *_) = random_dicts(3)
     v, s = initialize_adam(parameters)
-    with pytest.raises(ValueError, match=r" has no 'db1'"):
+    with pytest.raises(ValueError, match=r"s has no 'db1'"):
         update_with_adam(parameters, grads, v, {k: a for k, a in s.items() if k != "db1"}, 1)
