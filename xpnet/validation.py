@@ -32,6 +32,13 @@ def check_flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def check_progress(value: Any) -> bool | str:
+    """Return `progress` where it is a yes, a no, or the text beside a bar."""
+    if not isinstance(value, bool | str):
+        raise TypeError(f"progress={value!r} must be True, False or a text.")
+    return value
+
+
 def check_path(name: str, value: Any) -> Path:
     """Return `value` as a path where it is a text or a path."""
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):

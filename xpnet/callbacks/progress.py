@@ -57,8 +57,6 @@ class ProgressBar(Callback):
 
 def progress_bars(progress: bool | str) -> list[ProgressBar]:
     """Return the callbacks for a yes, a no, or the bar's label."""
-    if not isinstance(progress, bool | str):
-        raise TypeError(f"progress={progress!r} must be True, False or a text.")
-    if progress is False:
+    if validation.check_progress(progress) is False:
         return []
     return [ProgressBar(progress if isinstance(progress, str) else None)]

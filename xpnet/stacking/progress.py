@@ -7,6 +7,8 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from .. import validation
+
 
 class Bar:
     """A context in which epochs that are done can be told.
@@ -22,8 +24,7 @@ class Bar:
     """
 
     def __init__(self, shown: bool | str, total: int) -> None:
-        if not isinstance(shown, bool | str):
-            raise TypeError(f"progress={shown!r} must be True, False or a text.")
+        validation.check_progress(shown)
         text = shown if isinstance(shown, str) else None
         self._options: dict[str, Any] = {"total": total, "desc": text, "unit": "epoch"}
         here = False if "ipykernel" in sys.modules else None
