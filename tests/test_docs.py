@@ -67,4 +67,6 @@ def test_the_reference_has_every_public_name():
         wanted |= {f"{room}.{n}" for n in module.__all__ if callable(getattr(module, n))}
     assert wanted <= set(listed)
     for name in listed:
-        assert callable(functools.reduce(getattr, name.split("."), xpnet)), name
+        found = functools.reduce(getattr, name.split("."), xpnet)
+        assert callable(found), name
+        assert "\n>>> " in (inspect.getdoc(found) or ""), f"{name} has no example"

@@ -31,6 +31,16 @@ class Batches(ABC):
     batch_size : int or None
         Rows a batch; the last one may be smaller. None is all rows (full-batch descent), 1 is
         stochastic descent. More than there are rows counts as all rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet.batches import Batches
+    >>> class Backwards(Batches):
+    ...     def order(self, n_samples, rng, epoch):
+    ...         return np.arange(n_samples)[::-1]
+    >>> Backwards(2).order(3, None, 0), Backwards(2).n_steps(3, 0)
+    (array([2, 1, 0]), 2)
     """
 
     def __init__(self, batch_size: int | None = 32) -> None:

@@ -62,6 +62,20 @@ class Fit:
         The seeds, where there are any.
     metadata : dict
         What a checkpoint shall say beside the run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet import Callback, Dense, Network, Trainer
+    >>> class Enough(Callback):
+    ...     def on_epoch_end(self, fit):
+    ...         if fit.history.losses[-1] < 0.3:
+    ...             fit.stop("the loss is below 0.3")
+    >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
+    >>> trainer = Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", random_state=0)
+    >>> history = trainer.fit(x, t, epochs=100, callbacks=[Enough()])
+    >>> history.n_epochs < 100, trainer.stopped_
+    (True, 'the loss is below 0.3')
     """
 
     def __init__(

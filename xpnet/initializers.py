@@ -23,7 +23,20 @@ __all__ = [
 
 
 class Initializer(ABC):
-    """Draws the initial values of one parameter."""
+    """Draws the initial values of one parameter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet import Dense
+    >>> from xpnet.initializers import Initializer
+    >>> class Signs(Initializer):
+    ...     def __call__(self, rng, shape, fan_in, fan_out):
+    ...         return rng.choice([-1.0, 1.0], shape)
+    >>> layer = Dense(3, 2, weight_init=Signs())
+    >>> bool((np.abs(layer.initialize(np.random.RandomState(0))[0]) == 1.0).all())
+    True
+    """
 
     @abstractmethod
     def __call__(

@@ -66,6 +66,13 @@ class Status:
         Why it is not usable.
     remedy : str or None
         What would mend that.
+
+    Examples
+    --------
+    >>> from xpnet import backends
+    >>> status = backends.available()["numpy"]
+    >>> status.usable, status.device
+    (True, 'cpu')
     """
 
     usable: bool
@@ -176,7 +183,15 @@ def is_recorded(value: Any) -> bool:
 
 
 def to_host(value: Any) -> Any:
-    """Return device arrays as NumPy arrays, and host data as it is."""
+    """Return device arrays as NumPy arrays, and host data as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet import backends
+    >>> backends.to_host(np.ones(2))
+    array([1., 1.])
+    """
     return value if owner(value) is None else get(like=(value,)).to_host(value)
 
 

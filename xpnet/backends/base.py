@@ -26,7 +26,16 @@ Parts = Sequence[tuple[Array, ...]]
 
 
 class BackendUnavailableError(RuntimeError):
-    """The backend cannot be used on this machine; the message says why and what would mend it."""
+    """The backend cannot be used on this machine; the message says why and what would mend it.
+
+    Examples
+    --------
+    >>> from xpnet import backends
+    >>> try:
+    ...     backend = backends.get("cupy")
+    ... except backends.BackendUnavailableError as error:
+    ...     backend = backends.get("numpy")
+    """
 
 
 def imported(package: str) -> Any:
@@ -51,6 +60,14 @@ class Namespace:
     """An array namespace in which some functions are replaced.
 
     Names that are not replaced are looked up in `module` once and kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet.backends import Namespace
+    >>> xp = Namespace(np, sum=np.add.reduce)
+    >>> int(xp.sum(xp.asarray([1, 2])))
+    3
     """
 
     def __init__(self, module: Any, **replacements: Any) -> None:
@@ -88,6 +105,13 @@ class Backend(ABC):
         Whether arrays can be changed in place (by users: xpnet itself never does).
     index_dtype : str
         The type of the rows that `xp.take` fetches, where another one would be converted.
+
+    Examples
+    --------
+    >>> from xpnet import backends
+    >>> backend = backends.get("numpy")
+    >>> backend.name, backend.device_name, backend.asarray([1, 2], "float32").dtype.name
+    ('numpy', 'cpu', 'float32')
     """
 
     mutable: ClassVar[bool] = True

@@ -79,6 +79,18 @@ class Saved:
     loss : Loss or None
     metadata : dict
     training : Training or None
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from xpnet import Dense, Network, checkpoints
+    >>> net = Network([Dense(1, 1)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = checkpoints.save(f"{folder}/net", net, net.initialize(np.random.RandomState(0)))
+    ...     saved = checkpoints.load(path)
+    >>> saved.network.n_params, saved.loss, saved.params.shape
+    (2, None, (2,))
     """
 
     network: Network

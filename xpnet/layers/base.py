@@ -20,6 +20,12 @@ class Parameter(NamedTuple):
         Its shape for one net.
     penalized : bool
         Whether L1 and L2 penalties apply: true of weights, not of biases.
+
+    Examples
+    --------
+    >>> from xpnet import Dense
+    >>> [parameter.name for parameter in Dense(3, 2).parameters]
+    ['W', 'b']
     """
 
     name: str
@@ -37,6 +43,16 @@ class Noise(NamedTuple):
     layer : int
     coefficients : dict of str to array
         Among them those of the layers, see `Layer.coefficients`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet import Dropout
+    >>> from xpnet.backends import get
+    >>> noise = Noise(np.zeros((1, 1), np.int32), np.int32(0))
+    >>> y, _ = Dropout(0.5).forward(get("numpy").xp, (), np.ones((4, 8)), noise)
+    >>> sorted(set(y.ravel().tolist()))
+    [0.0, 2.0]
     """
 
     seed: Array
@@ -55,6 +71,20 @@ class Layer:
     Subclasses are frozen dataclasses: their fields say all about them. They hold no arrays.
     Inputs have shape (..., batch, features), parameters the shapes of `parameters` behind the
     same leading axes, which are models.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from xpnet import Dense, Network
+    >>> from xpnet.layers import Layer
+    >>> @dataclass(frozen=True)
+    ... class Square(Layer):
+    ...     def forward(self, xp, parameters, x, noise):
+    ...         return x * x, x
+    ...     def input_gradient(self, xp, parameters, cache, gradient):
+    ...         return 2.0 * gradient * cache
+    >>> Network([Dense(2, 3), Square(), Dense(3, 1)]).n_params
+    13
     """
 
     n_features_in: int | None = None

@@ -15,6 +15,23 @@ class Loss(ABC):
     """Base class: `value` and `gradient` of the mean, from what a subclass says of a sample.
 
     Subclasses are frozen dataclasses and hold no arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dataclasses import dataclass
+    >>> from xpnet import Dense, Network, check_gradients
+    >>> from xpnet.losses import Loss
+    >>> @dataclass(frozen=True)
+    ... class Quartic(Loss):
+    ...     def link(self, logits, *, xp=None):
+    ...         return logits
+    ...     def samples(self, xp, logits, t):
+    ...         return xp.sum((logits - t) ** 4, axis=-1)
+    ...     def residual(self, xp, logits, t):
+    ...         return 4.0 * (logits - t) ** 3
+    >>> check_gradients(Network([Dense(1, 1)]), Quartic(), np.ones((2, 1)), np.zeros(2)) < 1e-7
+    True
     """
 
     classifies: bool = False

@@ -24,6 +24,18 @@ class Optimizer(ABC):
     Parameters
     ----------
     learning_rate : float, array of shape (models, 1), or Schedule
+
+    Examples
+    --------
+    >>> from xpnet.optimizers import Optimizer
+    >>> class Plain(Optimizer):
+    ...     state_names = ()
+    ...     def coefficients(self, t, rate):
+    ...         return {"rate": rate}
+    ...     def rule(self, xp, param, grad, state, c):
+    ...         return param - c["rate"] * grad, ()
+    >>> Plain(0.1).learning_rate
+    0.1
     """
 
     def __init__(self, learning_rate: Any) -> None:

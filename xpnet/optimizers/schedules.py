@@ -38,6 +38,17 @@ class Schedule(ABC):
         The initial rate.
     unit : {'epoch', 'step'}
         What time is counted in.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet.optimizers import SGD, Schedule
+    >>> class Halves(Schedule):
+    ...     def factor(self, time):
+    ...         return 0.5**time
+    >>> Halves(0.4).rates(np.arange(2), epoch=1).ravel()
+    array([0.2, 0.2])
+    >>> optimizer = SGD(Halves(0.4))
     """
 
     def __init__(self, learning_rate: Any, *, unit: str = "epoch") -> None:

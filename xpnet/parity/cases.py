@@ -131,6 +131,13 @@ class Case:
     dropout, variant, weighted, scheduled : bool
         Dropout of 0.2; the other form of optimizer and loss, one-hot targets; sample weights; a
         cosine schedule by step.
+
+    Examples
+    --------
+    >>> from xpnet import parity
+    >>> case = parity.covering()[0]
+    >>> sorted(case.as_dict()) == sorted(parity.FACTORS)
+    True
     """
 
     optimizer: str
@@ -224,6 +231,13 @@ def product(**only: Any) -> Iterator[Case]:
     ----------
     **only
         Restricts a factor to these values, such as ``dtype=["float64"]``.
+
+    Examples
+    --------
+    >>> from xpnet import parity
+    >>> few = {"optimizer": ["adam"], "net": ["tanh"], "loss": ["huber"], "batches": ["shuffled"]}
+    >>> {case.optimizer for case in parity.product(**few)}
+    {'adam'}
     """
     factors = FACTORS | {name: tuple(values) for name, values in only.items()}
     multiplied = [name for name in factors if name not in _SPREAD]

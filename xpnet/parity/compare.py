@@ -26,6 +26,12 @@ class Target(NamedTuple):
     device : str or None
     compile : bool
         As `Trainer` takes it.
+
+    Examples
+    --------
+    >>> from xpnet.parity import Target
+    >>> Target.parse("torch:cuda:1")
+    Target(backend='torch', device='cuda:1', compile=True)
     """
 
     backend: str
@@ -80,6 +86,13 @@ class Comparison:
     tolerance : float
     failure : str or None
         The traceback, where the run itself failed and there is nothing to compare.
+
+    Examples
+    --------
+    >>> from xpnet import parity
+    >>> found = parity.compare(parity.covering()[0], parity.Target("numpy"))
+    >>> found.passed, max(found.errors.values()) < found.tolerance
+    (True, True)
     """
 
     case: Case

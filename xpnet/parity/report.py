@@ -25,6 +25,14 @@ class Report:
     comparisons : list of Comparison
     not_run : dict of str to str
         Targets, or a target's types, that could not be run, and why.
+
+    Examples
+    --------
+    >>> from xpnet import parity
+    >>> case = parity.covering()[0]
+    >>> report = parity.Report([parity.compare(case, parity.Target("numpy"))])
+    >>> report.passed, report.failures
+    (True, [])
     """
 
     comparisons: list[Comparison] = field(default_factory=list)

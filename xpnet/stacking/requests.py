@@ -69,6 +69,15 @@ class Outcome:
     failure : DivergenceError or None
     callbacks : sequence of Callback
         The request's, or copies of them from another process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet import SGD, Dense, Network, Trainer, fit_many
+    >>> x, t = np.array([[-1.0], [1.0]]), np.array([0, 1])
+    >>> nets = [Trainer(Network([Dense(1, 1)]), "binary_cross_entropy", SGD(r)) for r in (0.1, 1.0)]
+    >>> [outcome.history.n_epochs for outcome in fit_many(nets, x, t, epochs=3)]
+    [3, 3]
     """
 
     state: Any
