@@ -55,6 +55,11 @@ def test_the_blocks_run_and_their_comments_hold(name, library, n_checked, tmp_pa
     assert checked == n_checked
 
 
+def test_extending_takes_less_than_40_lines():
+    page = (DOCS / "extending.md").read_text(encoding="utf-8")
+    assert all(block.count("\n") < 40 for block in re.findall(r"```python\n(.*?)```", page, re.S))
+
+
 def test_the_reference_has_every_public_name():
     """Classes and functions of the package, and the functions of its public rooms."""
     listed = re.findall(r"^   (\w[\w.]*)$", (DOCS / "reference.rst").read_text("utf-8"), re.M)

@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import backends, validation
 from .estimators import MLPClassifier, data
-from .estimators.many import Candidate, Pool, warn
+from .estimators.fittings import Candidate, warn
+from .estimators.many import Pool
 from .evaluation import network_logits
 from .penalties import Penalty
 from .placement import float_dtype

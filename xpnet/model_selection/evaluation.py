@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from .. import backends, validation
 from ..estimators.base import BaseMLP
-from ..estimators.many import Candidate, Fitting, warn
+from ..estimators.fittings import Candidate, Fitting, warn
 from ..history import History
 from ..optimizers import Plateau
 from ..stacking.plan import allowed

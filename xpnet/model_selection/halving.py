@@ -11,7 +11,7 @@ from sklearn.model_selection import HalvingGridSearchCV, ParameterGrid
 from sklearn.utils.validation import _num_samples
 
 from .. import validation
-from ..estimators.many import Candidate, Fitting
+from ..estimators.fittings import Candidate, Fitting
 from .evaluation import Evaluation, Task
 from .folds import Folds, Split, last_step, of_last_step
 from .search import StackedSearch
@@ -23,6 +23,11 @@ class _Continuing(Evaluation):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._earlier: dict[Any, Fitting] = {}
+        self._now: dict[Any, Fitting] = {}
+
+    def __call__(self, *args: Any, **options: Any) -> dict[str, Any]:
+        self._earlier, self._now = self._now, {}  # those that were not chosen are let go
+        return super().__call__(*args, **options)
 
     def _folds(
         self,
@@ -41,12 +46,12 @@ class _Continuing(Evaluation):
         # scikit-learn copies the candidates' dicts; the values in them stay the same objects.
         own = frozenset((n, id(v)) for n, v in task.params.items() if n != self.search.resource)
         key = own, task.split
-        earlier = self._earlier.get(key)
-        if earlier is not None and earlier.outcome is not None:  # none of this round's
+        earlier = self._earlier.pop(key, None)  # from which one fit alone goes on
+        if earlier is not None:
             found = folds.pool.continued(candidate, earlier)
         else:
             found = folds.pool.fitting(candidate, continuable=True, **self._rows(folds, task))
-        self._earlier[key] = found
+        self._now[key] = found
         return found
 
 
