@@ -119,6 +119,12 @@ def test_grids(name):
     assert found.cv_results_["stacked"].tolist() == np.logical_not(alone).tolist()
 
 
+@pytest.mark.parametrize("patience", [1, 2, 4])
+def test_equal_candidates_end_each_for_itself(patience):
+    estimator = classifier(max_iter=18, tol=0.02, n_iter_no_change=patience)
+    halved(estimator, GRIDS["equal candidates"], min_resources=2)
+
+
 def test_a_pipeline():
     steps = make_pipeline(StandardScaler(), classifier(max_iter=18))
     resource = "mlpclassifier__max_iter"

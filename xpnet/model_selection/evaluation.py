@@ -15,13 +15,10 @@ from sklearn.base import clone
 from sklearn.model_selection._validation import (
     _fit_and_score,
     _insert_error_scores,
-    _score,
     _warn_or_raise_about_fit_failures,
 )
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
-from sklearn.utils.metaestimators import _safe_split
-from sklearn.utils.validation import _check_method_params, _num_samples
+from sklearn.utils.validation import _num_samples
 from tqdm import tqdm
 
 from .. import backends, validation
@@ -31,31 +28,9 @@ from ..history import History
 from ..optimizers import Plateau
 from ..stacking.plan import allowed
 from ..stacking.progress import Bar
-from . import scoring
-from .folds import Folds, SearchError, Split, last_step, net_params, rows_of
-
-
-class Task:
-    """One candidate on one fold.
-
-    Attributes
-    ----------
-    estimator : estimator
-        The candidate, not fitted.
-    params : dict
-    split : int
-    fitting : Fitting or None
-        How it is fitted, in a stack; None where it is fitted alone.
-    folds : Folds
-    result : dict
-        What scikit-learn's `_fit_and_score` would return.
-    """
-
-    def __init__(self, estimator: Any, params: dict[str, Any], split: int) -> None:
-        self.estimator, self.params, self.split = estimator, params, split
-        self.fitting: Fitting | None = None
-        self.folds: Folds | None = None
-        self.result: dict[str, Any] = {}
+from .folds import Folds, SearchError, Split, last_step, net_params
+from .scoring import Scoring
+from .tasks import Task
 
 
 class Evaluation:
@@ -210,105 +185,10 @@ class Evaluation:
                 pool.fit(fits, n_jobs=search.n_jobs, memory=search.memory, told=told, **options)
         seconds = (time.time() - began) / max(1, len(waiting))
         warn([task.fitting for task in tasks if task.fitting is not None], stacklevel=5)
-        self._score(tasks, splits, seconds)
+        Scoring(search, self.scorers, self.X, self.y, self.routed, splits).give(tasks, seconds)
 
     def _is_waiting(self, task: Task) -> bool:
         return task.fitting is not None and task.fitting.outcome is None
-
-    def _score(self, tasks: Sequence[Task], splits: Sequence[Split], fit_time: float) -> None:
-        """Give each task its result."""
-        scored: list[Task] = []
-        for task in tasks:
-            assert task.fitting is not None
-            failure = task.fitting.failure
-            if failure is not None:
-                if self.search.error_score == "raise":
-                    raise ValueError(failure)
-                task.result = self._failed(failure, fit_time, splits[task.split])
-            else:
-                scored.append(task)
-                _, test = splits[task.split]
-                counts = {"n_test_samples": len(test), "fit_error": None}
-                task.result = counts | {"fit_time": fit_time}
-        net = last_step(self.search.estimator)
-        metrics = scoring.stacked_metrics(self.scorers, net)
-        if get_config()["enable_metadata_routing"]:
-            metrics = None  # each scorer may ask for other parameters
-        sets = ("train", "test") if self.search.return_train_score else ("test",)
-        for name in sets:
-            began = time.time()
-            if metrics is None:
-                self._score_alone(scored, splits, name)
-            else:
-                self._score_together(scored, splits, name, metrics)
-            seconds = (time.time() - began) / max(1, len(scored))
-            for task in scored if name == "test" else ():
-                task.result["score_time"] = seconds
-        for task in tasks:
-            assert task.fitting is not None
-            task.fitting.release()
-
-    def _score_together(
-        self, tasks: Sequence[Task], splits: Sequence[Split], name: str, metrics: dict[str, Any]
-    ) -> None:
-        """Score by stacked predictions."""
-        which = ("train", "test").index(name)
-        of = {task.fitting: task for task in tasks}
-        weights = self.routed.scorer.score.get("sample_weight")
-        pools: dict[Any, list[Task]] = defaultdict(list)
-        for task in tasks:
-            assert task.folds is not None
-            pools[task.folds.pool].append(task)
-        for pool, own in pools.items():
-            rows = [task.folds.splits[task.split][which] for task in own if task.folds is not None]
-            chosen = dict(zip((task.fitting for task in own), rows, strict=True))
-            for fitting, logits in pool.logits([t.fitting for t in own if t.fitting], rows):
-                task = of[fitting]
-                own_rows = splits[task.split][which]
-                if scoring.of_classes(metrics):
-                    y = pool.codes[chosen[fitting]]
-                else:
-                    y = _safe_indexing(self.y, own_rows)  # as given, which `fit` may have rounded
-                weighed = None if weights is None else rows_of(weights, own_rows)
-                net = fitting.candidate.estimator
-                try:
-                    scores = {
-                        key: scoring.score(metric, net, logits, y, weighed)
-                        for key, metric in metrics.items()
-                    }
-                except ValueError:  # the predictions are not finite: `error_score` says what to do
-                    self._score_alone([task], splits, name)
-                else:
-                    task.result[f"{name}_scores"] = scoring.told(scores, self.scorers)
-
-    def _score_alone(self, tasks: Sequence[Task], splits: Sequence[Split], name: str) -> None:
-        """Score by scikit-learn's scorers, each fit by itself."""
-        for task in tasks:
-            assert task.folds is not None
-            assert task.fitting is not None
-            train, test = splits[task.split]
-            rows = train if name == "train" else test
-            net = task.folds.pool.fitted(task.fitting)
-            fitted = task.folds.fitted(task.estimator, task.split, net)
-            X, y = _safe_split(fitted, self.X, self.y, rows)
-            params = _check_method_params(self.X, params=self.routed.scorer.score, indices=rows)
-            error_score = self.search.error_score
-            scores = _score(fitted, X, y, self.scorers, params, error_score)
-            task.result[f"{name}_scores"] = scores
-
-    def _failed(self, error: str, fit_time: float, split: Split) -> dict[str, Any]:
-        """Return the result of a fit that failed."""
-        error_score = self.search.error_score
-        names = scoring.named(self.scorers)
-        scores = scoring.told(dict.fromkeys(names, error_score), self.scorers)
-        result = {
-            "fit_error": error,
-            "test_scores": scores,
-            "n_test_samples": len(split[1]),
-            "fit_time": fit_time,
-            "score_time": 0.0,
-        }
-        return result | ({"train_scores": scores} if self.search.return_train_score else {})
 
     def _run_alone(self, tasks: Sequence[Task], splits: Sequence[Split]) -> None:
         """Fit and score candidates that cannot be stacked, one by one, as scikit-learn does."""
