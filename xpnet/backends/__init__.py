@@ -23,6 +23,7 @@ from .base import (
 from .cupy import CuPy
 from .jax import JAX
 from .numpy import NumPy
+from .slots import Slot
 from .tape import Recorded, TapeError
 from .torch import Torch
 
@@ -32,6 +33,7 @@ __all__ = [
     "Backend",
     "BackendUnavailableError",
     "Namespace",
+    "Slot",
     "Status",
     "Step",
     "TapeError",

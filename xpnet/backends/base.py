@@ -12,6 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .reductions import StagedSum
+from .slots import Layouts, Slot
+
 Array = Any
 """An array of any library: the namespace `xp` that belongs to it is handed in beside it."""
 
@@ -79,6 +82,10 @@ class Namespace:
         self.__dict__[name] = value
         return value
 
+    def replace(self, **functions: Any) -> None:
+        """Replace functions from now on, or add them."""
+        self.__dict__.update(functions)
+
 
 def elementwise(xp: Any, function: Callable[..., Tree], *args: Any) -> Tree:
     """Return ``function(xp, *args)``, whose results depend element by element on its arrays.
@@ -105,6 +112,10 @@ class Backend(ABC):
         Whether arrays can be changed in place (by users: xpnet itself never does).
     index_dtype : str
         The type of the rows that `xp.take` fetches, where another one would be converted.
+    transports : tuple of str
+        The ways that `joined` knows.
+    comm : mpi4py.MPI.Comm or None
+        The communicator that it is joined to.
 
     Examples
     --------
@@ -116,11 +127,13 @@ class Backend(ABC):
 
     mutable: ClassVar[bool] = True
     index_dtype: ClassVar[str] = "int32"
+    transports: ClassVar[tuple[str, ...]] = ("host",)
     name: ClassVar[str]
     remedy: ClassVar[str]
 
     xp: Namespace
     device: Any
+    comm: Any = None
 
     @abstractmethod
     def __init__(self, device: Any = None) -> None:
@@ -152,6 +165,38 @@ class Backend(ABC):
     @abstractmethod
     def to_host(self, array: Array) -> np.ndarray:
         """Return the array as a NumPy array."""
+
+    def slot(self, layouts: Layouts) -> Slot:
+        """Return host memory of those (shape, dtype name), to be filled again and again."""
+        return Slot(self, layouts)
+
+    def joined(self, comm: Any, transport: str = "host") -> Backend:
+        """Return this backend with ``xp.all_reduce(array)``, an array's sum over all ranks.
+
+        All ranks must call it as often and in the same order, with arrays of one shape and type;
+        all get the same bits.
+
+        Parameters
+        ----------
+        comm : mpi4py.MPI.Comm
+        transport : {'host', 'cuda', 'nccl'}, default 'host'
+            The way between the ranks: through host memory or, with CuPy, by a CUDA-aware MPI or
+            by NCCL.
+
+        Returns
+        -------
+        Backend
+            Itself.
+        """
+        if transport not in self.transports:
+            known = ", ".join(map(repr, self.transports))
+            raise ValueError(f"transport={transport!r}: backend={self.name!r} has only {known}.")
+        self.comm = comm
+        self._join(transport)
+        return self
+
+    def _join(self, transport: str) -> None:
+        self.xp.replace(all_reduce=StagedSum(self, self.comm))
 
     def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which arrays of `dtype` are made and used."""

@@ -22,6 +22,7 @@ from .base import (
     bound,
     imported,
 )
+from .slots import Layouts, Slot
 
 
 class JAX(Backend):
@@ -120,9 +121,18 @@ class JAX(Backend):
         ):
             yield
 
+    def slot(self, layouts: Layouts) -> Slot:
+        return _CopyingSlot(self, layouts)
+
     def _compiled(
         self, step: Step, state: Tree, parts: Parts, data: Tree
     ) -> tuple[Tree, list[Array]]:
+        if self.comm is not None:
+            raise ValueError(
+                "backend='jax' compiles whole epochs, which cannot be cut where the ranks' "
+                "gradients are summed. Pass compile=False, which runs step by step, or "
+                "backend='numpy'."
+            )
         programs = self._programs.setdefault(step, {})
         if self.device not in programs:
             programs[self.device] = self._compile(step)
@@ -146,3 +156,13 @@ class JAX(Backend):
         # The state is not donated: its owner keeps it, to go back to after an epoch that fails,
         # and to donate a copy of it takes longer.
         return jax.jit(epoch)
+
+
+class _CopyingSlot(Slot):
+    """A slot that brings copies: JAX may use host memory as it is, and later than the call."""
+
+    def bring(self) -> tuple[Array, ...]:
+        # The thread that fills is not in the session, without which JAX makes float64 float32.
+        is_double = any(array.dtype == np.float64 for array in self.host)
+        with self._backend.session("float64" if is_double else "float32"):
+            return tuple(self._backend.asarray(array.copy()) for array in self.host)

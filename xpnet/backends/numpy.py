@@ -11,6 +11,7 @@ import numpy as np
 
 from .base import Array, Backend, Parts, Step, Tree
 from .numpy_calls import NumPyMachine, namespace, new_bytes
+from .reductions import HostSum
 from .tape import Arena, Tape, UnsupportedError
 from .threads import limited
 from .trees import leaves, rebuilt
@@ -57,6 +58,10 @@ class NumPy(Backend):
 
     def asarray(self, value: Any, dtype: str | None = None) -> np.ndarray:
         return np.asarray(value, dtype=dtype)
+
+    def _join(self, transport: str) -> None:
+        self._tapes.clear()  # they know the communicator of before
+        self.xp.replace(all_reduce=HostSum(self.comm))
 
     def threads(self, work: int) -> contextlib.AbstractContextManager[Any]:
         return limited(max(1, work // _WORK))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .base import Namespace
+from .reductions import HostSum
 from .tape import Instruction, is_elementwise
 
 __all__ = ["NumPyMachine", "namespace", "new_bytes"]
@@ -195,7 +196,7 @@ class NumPyMachine:
     ) -> Instruction:
         """Return what writes the result of a call into `out`."""
         function = getattr(self.xp, name)
-        if isinstance(function, _Reduction):
+        if isinstance(function, _Reduction | HostSum):
             return function.into(out, *args, **options)
         if is_elementwise(function):
             return _elementwise(function, args, out)

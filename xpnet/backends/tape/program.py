@@ -11,10 +11,14 @@ import numpy as np
 
 from ..base import Array
 
-__all__ = ["VIEWS", "Node", "Program", "is_elementwise", "look", "nodes_of"]
+__all__ = ["ALL_REDUCE", "VIEWS", "Node", "Program", "is_elementwise", "look", "nodes_of"]
 
 VIEWS = {"broadcast_to", "expand_dims", "getitem", "mT", "permute_dims", "reshape", "squeeze"}
 """Calls that look at an array, where its numbers lie so that this is possible."""
+
+ALL_REDUCE = "all_reduce"
+"""The call that adds over ranks. It is neither left out nor made once for several: a rank that
+replays a tape and one that runs call by call make the same ones in the same order."""
 
 
 @dataclass(eq=False, repr=False)

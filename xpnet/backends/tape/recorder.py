@@ -10,7 +10,7 @@ import numpy as np
 from ..base import Array, Namespace, Step, Tree
 from ..trees import leaves, rebuilt
 from .layouts import blank, layout_of
-from .program import Node, Program, nodes_of
+from .program import ALL_REDUCE, Node, Program, nodes_of
 from .recorded import Recorded, UnsupportedError
 
 __all__ = ["record"]
@@ -55,6 +55,13 @@ class _Recorder:
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             # Where the call itself is wrong, the run call by call tells so.
             raise UnsupportedError(f"xp.{name} ({error})") from error
+
+    def all_reduce(self, x: Any) -> Recorded:
+        """Note a sum over ranks: each is made at every step, since all ranks must make it."""
+        argument = self._lower(x)
+        node = Node(ALL_REDUCE, (argument,), {}, False, blank(argument.shape, argument.dtype))
+        self.nodes.append(node)
+        return Recorded(self, node)
 
     def sum(self, x: Recorded, **options: Any) -> Recorded:
         """Note a sum; that of one number is the number, seen in another shape."""
@@ -116,7 +123,7 @@ class _RecordingNamespace:
             return function
         if name in _QUESTIONS:
             return lambda *args: function(*(getattr(a, "dtype", a) for a in args))
-        if name in ("asarray", "astype", "reshape", "sum"):
+        if name in (ALL_REDUCE, "asarray", "astype", "reshape", "sum"):
             return getattr(recorder, name)
         if name in _CREATION:
             return lambda *args, **options: recorder.create(name, args, options)
@@ -186,9 +193,9 @@ def record(
 
 
 def _needed(nodes: list[Node], outputs: list[Node]) -> list[Node]:
-    """Return the nodes that the outputs are made of."""
+    """Return the nodes that the outputs are made of, or that other ranks wait for."""
     needed: set[Node] = set()
-    todo = list(outputs)
+    todo = [*outputs, *(node for node in nodes if node.name == ALL_REDUCE)]
     while todo:
         node = todo.pop()
         if node not in needed:
