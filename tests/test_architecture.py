@@ -16,8 +16,9 @@ ROOT = Path(xpnet.__file__).parent
 ROOMS = (
     *("_version", "validation", "backends", "functions", "random", "initializers", "layers"),
     *("losses", "penalties", "network", "patience", "optimizers", "batches", "history", "metrics"),
-    *("step", "problems", "placement", "evaluation", "gradcheck", "state", "training"),
-    *("checkpoints", "fitting", "callbacks", "options", "trainer", "stacking", "onnx"),
+    *("step", "problems", "streams", "distributed", "placement", "feed", "evaluation"),
+    *("gradcheck", "state", "training", "streaming", "checkpoints", "fitting", "callbacks"),
+    *("options", "trainer", "stacking", "onnx"),
     *("estimators", "model_selection", "ensemble"),
     *("datasets", "nets", "plots", "parity", "bench", "doctor", "cli"),
 )

@@ -19,6 +19,7 @@ from . import (
     parity,
     plots,
     stacking,
+    streams,
 )
 from ._version import __version__
 from .batches import InOrder, Reshuffled, Shuffled, WithReplacement, batch_partition
@@ -81,6 +82,7 @@ from .optimizers import (
 from .penalties import Penalty
 from .stacking import fit_many
 from .state import TrainState
+from .streams import Stream
 from .trainer import Trainer
 
 __all__ = [
@@ -136,6 +138,7 @@ __all__ = [
     "StackedHalvingSearchCV",
     "StackedRandomizedSearchCV",
     "StepDecay",
+    "Stream",
     "Tanh",
     "TimeLimit",
     "TrainState",
@@ -166,4 +169,5 @@ __all__ = [
     "parity",
     "plots",
     "stacking",
+    "streams",
 ]

@@ -13,7 +13,7 @@ from .checkpoints import Training
 from .history import History
 from .optimizers import Schedule
 from .state import TrainState
-from .training import Run
+from .training import DivergenceError, Run
 
 __all__ = ["Fit"]
 
@@ -26,6 +26,7 @@ class Observer(Protocol):
 
     def on_fit_begin(self, fit: Fit) -> None: ...
     def on_epoch_begin(self, fit: Fit) -> None: ...
+    def on_buffer_end(self, fit: Fit) -> None: ...
     def on_epoch_end(self, fit: Fit) -> None: ...
     def on_fit_end(self, fit: Fit) -> None: ...
     def state(self) -> dict[str, Any]: ...
@@ -40,7 +41,8 @@ class Fit:
     run : Run
         What stays the same from epoch to epoch: problem, backend, samples, batches.
     state : TrainState
-        After the last epoch. Its arrays lie on the device; to replace it is allowed.
+        After the last epoch or, of a stream, the last buffer. Its arrays lie on the device; to
+        replace it is allowed.
     history : History
         The curves so far, numbers on the host.
     unit : {'epoch', 'step'}
@@ -89,12 +91,15 @@ class Fit:
     ) -> None:
         self.run = run
         self.state = state
+        self._agreed: TrainState | None = None
         self.history = History()
         self.unit, self.total = length
         self.done = 0
         self.learning_rate: Any = None
         self.stopped: str | None = None
         self.resumable = self.given = self.begun = False
+        if not run.ranks.first:
+            callbacks = ()
         self.callbacks = sorted(callbacks, key=lambda callback: callback.last)
         self.random_state = random_state
         self.metadata = metadata or {}
@@ -129,16 +134,18 @@ class Fit:
         done : int
         stopped : str or None
         """
-        place, state = self.run.place, training.state
+        self._go_on(training.state, training.history, done, stopped)
+        for callback, own in zip(self.steering, training.callbacks, strict=True):
+            callback.restore(own)
+
+    def _go_on(self, state: TrainState, history: History, done: int, stopped: str | None) -> None:
+        place = self.run.place
         samples = place.seeded(self.run.samples, state.dropout_seed)
         for generator, snapshot in zip(self.run.generators, state.generators, strict=True):
             generator.set_state(snapshot)
         self.run = replace(self.run, samples=samples)
-        self.state = state.moved(place.floats)
-        self.history = training.history
+        self.state, self.history = state.moved(place.floats), history
         self.done, self.stopped = done, stopped
-        for callback, own in zip(self.steering, training.callbacks, strict=True):
-            callback.restore(own)
 
     def loop(self) -> None:
         """Run the epochs.
@@ -146,11 +153,17 @@ class Fit:
         Raises
         ------
         FloatingPointError
-            Training diverged; `state` is that before the epoch in which it did.
+            Training diverged; `state` is that before the epoch (of a stream, the buffer) in which it
+        did.
         """
-        with contextlib.closing(self.epochs()) as epochs:
-            for _ in epochs:
-                self._epoch()
+        try:
+            with contextlib.closing(self.epochs()) as epochs:
+                for _ in epochs:
+                    self._epoch()
+        except DivergenceError:  # on all ranks
+            self._agree()
+            raise
+        self._agree()
 
     def epochs(self) -> Generator[bool, None, None]:
         """Yield True where an epoch is to be run: what calls the callbacks before and after it."""
@@ -159,11 +172,13 @@ class Fit:
                 callback.on_fit_begin(self)
                 # Backwards: a checkpoint is written before another restores the best parameters.
                 ends.callback(callback.on_fit_end, self)
+            self._agree()
             self.begun = True
             while self.done < self.total and self.stopped is None:
                 self._call("on_epoch_begin")
                 yield True
-                self._call("on_epoch_end")
+                if self.state.part is None:
+                    self._call("on_epoch_end")
 
     def rate(self) -> Any:
         """Return the rate that replaces the optimizer's, checked; None if there is none."""
@@ -175,13 +190,38 @@ class Fit:
     def _epoch(self) -> None:
         steps = self.unit == "step"
         left = self.total - self.done
-        before, entries = self.state, History()
-        self.state = self.run.epoch(before, entries, left if steps else None, self.rate())
-        # Only now: what interrupts an epoch leaves state and history as they were before it.
+        entries = History()
+        states = self.run.epoch(self.state, entries, left if steps else None, self.rate())
+        with contextlib.closing(states):
+            for state in states:
+                self.done += state.step - self.state.step if steps else state.part is None
+                self.state = self._agreed = state
+                if state.part is not None:
+                    self._call("on_buffer_end")
+                    if self.stopped is not None:
+                        return
+        # Only now: what interrupts an epoch leaves the history as it was before it.
         for name, curve in vars(entries).items():
             getattr(self.history, name).extend(curve)
-        self.done += self.state.step - before.step if steps else 1
 
     def _call(self, event: str) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self)
+        self._agree()
+
+    def _agree(self) -> None:
+        """Let all ranks go on from what the first one's callbacks have made of the fit."""
+        ranks = self.run.ranks
+        if ranks.alone:
+            return
+        told: Any = None
+        if ranks.first:
+            told = [self.stopped, self.resumable, self.learning_rate, None]
+            if self.state is not self._agreed:
+                state = self.state.moved(self.run.place.backend.to_host)
+                told[-1] = state, self.history, self.done, self.stopped
+        stopped, resumable, rate, moved = ranks.agreed(told)
+        if moved is not None and not ranks.first:
+            self._go_on(*moved)
+        self.stopped, self.resumable, self.learning_rate = stopped, resumable, rate
+        self._agreed = self.state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from . import backends, penalties, validation
 from .backends import Array, Backend
 from .step import Data, Problem, constant_coefficients, fixed_coefficients
 
-__all__ = ["Placement", "Samples", "SparseRows", "float_dtype"]
+__all__ = ["Placement", "Samples", "SparseRows", "checksum", "float_dtype"]
 
 
 class SparseRows:
@@ -56,6 +57,13 @@ class Samples(NamedTuple):
     weights: np.ndarray | None
     offsets: np.ndarray | None = None
 
+    def fingerprint(self) -> str:
+        """Return what tells data sets apart: a checksum of features, targets and weights."""
+        x = self.data.x
+        sparse = isinstance(x, SparseRows)
+        stored = (x.matrix.data, x.matrix.indices, x.matrix.indptr) if sparse else (x,)
+        return f"{len(self.t)} samples, {checksum(*stored, self.t, self.weights)}"
+
     def weights_of(self, rows: np.ndarray) -> np.ndarray:
         """Return the weights of rows of shape (..., n), or (..., models, n) for a stack."""
         assert self.weights is not None
@@ -68,6 +76,15 @@ class Samples(NamedTuple):
         if rows is None:
             return float(self.weights.sum())
         return self.weights_of(rows).sum(axis=-1)
+
+
+def checksum(*arrays: Any) -> str:
+    """Return a checksum of arrays of any library; None counts for nothing."""
+    found = 0
+    for array in arrays:
+        if array is not None:
+            found = zlib.crc32(np.ascontiguousarray(backends.to_host(array)).data, found)
+    return f"{found:08x}"
 
 
 def float_dtype(x: Any) -> str:
@@ -194,13 +211,15 @@ class Placement:
         if weights is not None:
             name = prefix + "sample_weight"
             weights = validation.check_weights(name, backends.to_host(weights), len(host))
-        constants = constant_coefficients(self.problem)
-        data = Data(
+        data = self.rowless()._replace(
             x=features,
             t=self.targets(host, prefix + "t"),
             weights=None if weights is None else self.floats(weights),
-            mask=self.mask(),
-            seed=None,
-            constants=None if constants is None else self.floats(constants),
         )
         return Samples(data, host, weights)
+
+    def rowless(self) -> Data:
+        """Return what the steps see beside the rows."""
+        constants = constant_coefficients(self.problem)
+        constants = None if constants is None else self.floats(constants)
+        return Data(None, None, None, self.mask(), seed=None, constants=constants)

@@ -28,7 +28,15 @@ def _mix(x: Array) -> Array:
     return x ^ _shift(x, 16)
 
 
-def bits(seed: Array, step: Array, stream: int, shape: tuple[int, ...], *, xp: Namespace) -> Array:
+def bits(
+    seed: Array,
+    step: Array,
+    stream: int,
+    shape: tuple[int, ...],
+    first_row: Array | None = None,
+    *,
+    xp: Namespace,
+) -> Array:
     """Return 24 random bits for each element.
 
     Parameters
@@ -38,6 +46,8 @@ def bits(seed: Array, step: Array, stream: int, shape: tuple[int, ...], *, xp: N
     stream : int
         Tells apart the users within one step, such as layers.
     shape : tuple (rows, columns)
+    first_row : int32 array of shape (), optional
+        The number of the first row; 0 by default.
 
     Returns
     -------
@@ -46,6 +56,8 @@ def bits(seed: Array, step: Array, stream: int, shape: tuple[int, ...], *, xp: N
     """
     rows, columns = shape
     element = xp.reshape(xp.arange(rows * columns, dtype=xp.int32), shape)
+    if first_row is not None:
+        element = element + first_row * columns
     # Adding to an array with axes: NumPy warns of overflow in scalars only.
     key = _mix(_mix(_mix(seed + _START) + stream) + step)
     return _shift(_mix(key + element), 32 - _BITS)

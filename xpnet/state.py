@@ -33,6 +33,9 @@ class TrainState:
         The monitored loss of each epoch so far, which plateaus are looked for in.
     order : numpy.ndarray of shape (samples,) or (models, samples), or None
         The last epoch's order of rows, where the next one is made from it.
+    part : float64 array of shape (2, steps) or (2, steps, models), or None
+        In the midst of an epoch, what its steps gave so far: the sums of their losses and of their
+        weights. The generators are those of the epoch's beginning then.
 
     Examples
     --------
@@ -51,6 +54,12 @@ class TrainState:
     dropout_seed: np.ndarray | None
     curve: tuple[Any, ...] = ()
     order: np.ndarray | None = None
+    part: np.ndarray | None = None
+
+    @property
+    def steps_into_epoch(self) -> int:
+        """How many steps of an epoch that is under way were done."""
+        return 0 if self.part is None else self.part.shape[1]
 
     def resumed_generators(self) -> tuple[np.random.RandomState, ...]:
         """Return new generators that stand where the state's stood."""

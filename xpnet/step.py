@@ -35,7 +35,6 @@ __all__ = [
     "mean_gradient",
     "mean_objective",
     "structure",
-    "total",
     "update",
 ]
 
@@ -92,25 +91,51 @@ class Data(NamedTuple):
 
 
 def gradients(
-    problem: Problem, xp: Namespace, params: Array, batch: Data, c: dict[str, Array], noise: Any
-) -> tuple[Array, Array]:
-    """Return the sum of the batch's losses, and the gradient of its mean with the penalty's.
+    problem: Problem,
+    xp: Namespace,
+    params: Array,
+    batch: Data,
+    c: dict[str, Array],
+    noise: Any,
+    *,
+    reduced: bool = False,
+) -> tuple[Array, Any, Array]:
+    """Return the sum of the batch's losses, that of its weights, and its mean's gradient.
 
-    Division comes last.
+    Division comes last. With `reduced`, the batch is all ranks' together.
     """
     loss_sum, gradient = problem.network.loss_and_gradient(
         xp, params, batch.x, batch.t, problem.loss, batch.weights, noise
     )
-    return loss_sum, mean_gradient(problem, xp, params, gradient, total(xp, batch), batch.mask, c)
+    weight = _weight(xp, batch)
+    if reduced:
+        loss_sum, weight, gradient = _over_ranks(xp, loss_sum, weight, gradient)
+    weight = _divisor(xp, weight)
+    return loss_sum, weight, mean_gradient(problem, xp, params, gradient, weight, batch.mask, c)
 
 
-def total(xp: Namespace, batch: Data) -> Any:
+def _weight(xp: Namespace, batch: Data) -> Any:
     """Return the sum of the batch's sample weights: a number, or an array of shape (..., 1)."""
     if batch.weights is None:
         return batch.x.shape[-2]
-    weight = xp.sum(batch.weights, axis=-1, keepdims=True)
+    return xp.sum(batch.weights, axis=-1, keepdims=True)
+
+
+def _divisor(xp: Namespace, weight: Any) -> Any:
+    if isinstance(weight, int):
+        return weight
     # Divided by infinity, a batch whose weights are all zero has a gradient of zero, not 0 / 0.
     return xp.where(weight > 0.0, weight, xp.full_like(weight, math.inf))
+
+
+def _over_ranks(
+    xp: Namespace, loss_sum: Array, weight: Any, gradient: Array
+) -> tuple[Array, Array, Array]:
+    """Return the sums over all ranks, by one exchange: uneven shares stay exact."""
+    loss_sum = loss_sum[..., None]
+    weight = xp.zeros_like(loss_sum) + weight
+    summed = xp.all_reduce(xp.concat([gradient, loss_sum, weight], axis=-1))
+    return summed[..., -2], summed[..., -1:], summed[..., :-2]
 
 
 def mean_gradient(
@@ -159,8 +184,11 @@ def update(
     return elementwise(xp, problem.optimizer.rule, params, gradient, state, c)
 
 
-def make_step(problem: Problem, *, record: str = "before") -> Step:
+def make_step(problem: Problem, *, record: str = "before", reduced: bool = False) -> Step:
     """Return ``step(xp, (params, state), (rows, coefficients, *counter), data)``.
+
+    The counter, where there is dropout, is the number of the step; of several ranks also that of
+    the batch's first row that is this rank's.
 
     Problems made of xpnet's own components that differ only in what is among the coefficients
     share one step, so that what a backend has compiled serves all of them.
@@ -171,14 +199,16 @@ def make_step(problem: Problem, *, record: str = "before") -> Step:
     record : {'before', 'after', 'objective'}
         What a step returns: the sum of the batch's losses before or after its update, or the
         objective before it (mean loss and penalty).
+    reduced : bool, default False
+        Whether batches lie on several ranks, whose sums ``xp.all_reduce`` adds up.
     """
     token = structure(problem)
     if token is None:
-        return _new_step(problem, record)
-    token = record, token
+        return _new_step(problem, record, reduced)
+    token = record, reduced, token
     if token not in _shared:
         # A copy: what is changed in the problem later shall not change the others' step.
-        step: Any = _new_step(copy.deepcopy(problem), record)
+        step: Any = _new_step(copy.deepcopy(problem), record, reduced)
         step.trusted = True  # to be pure
         _shared[token] = step
     _shared.move_to_end(token)
@@ -241,7 +271,7 @@ def _token(value: Any) -> Any:
     return type(value), _token(vars(value))
 
 
-def _new_step(problem: Problem, record: str) -> Step:
+def _new_step(problem: Problem, record: str, reduced: bool) -> Step:
     varying, constant = coefficient_names(problem)
 
     def step(xp: Namespace, carry: Any, x: Any, data: Data) -> Any:
@@ -250,14 +280,16 @@ def _new_step(problem: Problem, record: str) -> Step:
         c = {name: row[k, ...] for k, name in enumerate(varying)}
         if data.constants is not None:
             c |= {name: data.constants[k, ...] for k, name in enumerate(constant)}
-        noise = Noise(data.seed, counter[0], coefficients=c) if counter else None
+        numbers = dict(zip(("step", "first_row"), counter, strict=False))
+        noise = Noise(data.seed, coefficients=c, **numbers) if counter else None
         batch = gather(xp, data, rows, params.dtype)
-        loss, gradient = gradients(problem, xp, params, batch, c, noise)
+        loss, weight, gradient = gradients(problem, xp, params, batch, c, noise, reduced=reduced)
         if record == "objective":
-            loss = mean_objective(problem, xp, params, loss, total(xp, batch), batch.mask, c)
+            loss = mean_objective(problem, xp, params, loss, weight, batch.mask, c)
         params, state = update(problem, xp, params, gradient, state, c)
         if record == "after":
             loss = batch_loss(problem, xp, params, batch)
+            loss = xp.all_reduce(loss[..., None])[..., 0] if reduced else loss
         return (params, state), loss
 
     return step

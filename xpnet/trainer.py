@@ -15,6 +15,7 @@ from . import backends, checkpoints, functions, options, validation
 from .backends import Array, Step
 from .batches import Batches
 from .callbacks import Callback
+from .distributed import ranks_of
 from .evaluation import differentiate, evaluate, network_logits
 from .fitting import Fit
 from .history import History
@@ -26,7 +27,9 @@ from .placement import Placement, float_dtype
 from .problems import of_model
 from .state import TrainState, check_state, initial_state
 from .step import Problem, make_step
-from .training import Run
+from .streaming import stream_run
+from .streams import as_stream
+from .training import DivergenceError, Run
 
 __all__ = ["Trainer"]
 
@@ -60,6 +63,14 @@ class Trainer:
         reference, and the place for a debugger. Layers of one's own must be pure functions of
         arrays then: what they draw or count in Python is drawn and counted once (`Noise` is how
         `Dropout` is random).
+    comm : mpi4py.MPI.Comm, optional
+        The ranks that train together, such as ``mpi4py.MPI.COMM_WORLD``, see Notes.
+    average_every : int, optional
+        With `comm`, each rank takes so many steps by itself before their parameters are averaged
+        (local SGD); by default the gradients of all are added up at every step.
+    transport : {'host', 'cuda', 'nccl'}, default 'host'
+        With `comm` and CuPy, how gradients travel: by way of the host, by an MPI that takes CUDA
+        arrays, or by NCCL (experimental: it has not run on two GPUs yet).
 
     Attributes
     ----------
@@ -75,6 +86,11 @@ class Trainer:
     A stack of models is trained in one pass where hyperparameters have shape (models, 1), where
     `random_state` is a sequence, or where the parameters handed to `initialize` have shape
     (models, n_params). On NumPy each model of a stack equals its own run bit for bit.
+
+    With `comm`, all ranks are given the same data (or streams), and each takes its share of every
+    batch; what `batch_size` counts is the whole batch. All end with the same parameters, bit for
+    bit, up to roundings those of one process. The first rank alone runs callbacks and so writes and
+    prints. Start scripts by ``mpiexec -n 4 python -m mpi4py script.py``.
 
     8-bit unsigned integers are read as pixels: they stay 8-bit in memory, and each batch is
     scaled from 0..255 to [0, 1].
@@ -105,6 +121,9 @@ class Trainer:
         dtype: Any = None,
         random_state: Any = None,
         compile: bool = True,
+        comm: Any = None,
+        average_every: int | None = None,
+        transport: str = "host",
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(
@@ -129,6 +148,7 @@ class Trainer:
         self._seeds = options.model_seeds(random_state)
         options.generators(self._seeds, random_state)  # says what is wrong with them
         self.compile = validation.check_flag("compile", compile)
+        self._ranks = ranks_of(comm, average_every, transport)
         self._steps: dict[str, Step] = {}
         self._n_models = options.count_models(self.problem, self._seeds)
 
@@ -140,7 +160,8 @@ class Trainer:
         return (
             f"Trainer({p.network!r}, {p.loss!r}, {p.optimizer!r}, penalty={p.penalty!r}, "
             f"max_norm={p.max_norm!r}, backend={self.backend!r}, device={self.device!r}, "
-            f"dtype={self.dtype!r}, random_state={self.random_state!r}, compile={self.compile})"
+            f"dtype={self.dtype!r}, random_state={self.random_state!r}, compile={self.compile}"
+            f"{'' if self._ranks.alone else f', {self._ranks}'})"
         )
 
     @property
@@ -215,7 +236,7 @@ class Trainer:
     def fit(
         self,
         x: Any,
-        t: Any,
+        t: Any = None,
         *,
         epochs: int | None = None,
         iterations: int | None = None,
@@ -234,9 +255,11 @@ class Trainer:
 
         Parameters
         ----------
-        x : array of shape (samples, features)
-            NumPy, pandas, lists, or an array of the backend's library.
-        t : array
+        x : array of shape (samples, features), or Stream
+            NumPy, pandas, lists, or an array of the backend's library. What is stored elsewhere
+            (h5py, zarr, functions that return batches; tables and Parquet files, with a column's
+            name as `t`) is read as ``Stream(x, t)``.
+        t : array or str
             Targets: classes of shape (samples,), or rows of shape (samples, outputs).
         epochs : int, default 10
             How many passes, unless `iterations` is given.
@@ -292,50 +315,65 @@ class Trainer:
         batches = options.check_sampling(sampling, batch_size)
         held_out = options.check_held_out(validation_data)
         record = options.record(step_losses, objectives)
-        train_score = validation.check_flag("train_score", train_score)
         callbacks = options.check_callbacks(callbacks)
         metadata = options.check_metadata(metadata)
-        place = self._place(x, t, sample_weight, *held_out)
-        with place.session():
-            samples = place.samples(x, t, sample_weight)
-            place.check_pixels(samples)
-            watched = None
-            if validation_data is not None:
-                watched = place.samples(*held_out, prefix="validation_")
-            if state is None:
-                start, generators = self._initialize()
-            else:
-                start = check_state(self.problem, self._n_models, state)
-                generators = start.resumed_generators()
-            start = start.moved(place.floats)  # what was drawn, in float64, is let go
-            samples = place.seeded(samples, start.dropout_seed)
-            run = Run(
-                place,
-                self._step(record),
-                samples,
-                batches,
-                generators,
-                watched,
-                score=train_score,
-                keep_steps=step_losses is not None,
-                objectives=objectives,
-                compile=self.compile,
-            )
+        ranks = self._ranks
+        if objectives and ranks.average_every is not None:
+            raise ValueError("objectives=True is not known where average_every is given.")
+        asked: dict[str, Any] = {
+            "score": validation.check_flag("train_score", train_score),
+            "keep_steps": step_losses is not None,
+            "objectives": objectives,
+            "compile": self.compile,
+            "ranks": ranks,
+        }
+        with ranks.alike():
+            stream = as_stream(x, t, sample_weight)
+            like = (x if stream is None else stream.first.x, t, sample_weight, *held_out)
+            place = self._place(*like)
+        with place.session(), ranks.threads():
+            with ranks.alike():
+                watched = None
+                if validation_data is not None:
+                    watched = place.samples(*held_out, prefix="validation_")
+                start, generators = self._begin(state)
+                step, rest = self._step(record), (batches, generators, watched)
+                if stream is not None:
+                    run: Run = stream_run(place, step, stream, *rest, **asked)
+                else:
+                    samples = place.samples(x, t, sample_weight)
+                    place.check_pixels(samples)
+                    run = Run(place, step, samples, *rest, **asked)
+                start = start.moved(place.floats)  # what was drawn, in float64, is let go
+                run = replace(run, samples=place.seeded(run.samples, start.dropout_seed))
+            ranks.check_same("data", run.fingerprint)
+            ranks.join(place.backend)
             seeds = options.plain_seeds(self.random_state)
             fit = Fit(run, start, limit, callbacks, seeds, metadata)
             fit.given = state is not None
             del start  # or its arrays would stay as long as the fit
             try:
-                fit.loop()
+                with ranks.together(DivergenceError):
+                    fit.loop()
             finally:
                 if fit.begun:
                     self.state_, self.history_, self.stopped_ = fit.state, fit.history, fit.stopped
         return fit.history
 
+    def _begin(
+        self, state: TrainState | None
+    ) -> tuple[TrainState, tuple[np.random.RandomState, ...]]:
+        """Return where a fit begins, and the generators of its orders."""
+        if state is None:
+            return self._initialize()
+        start = check_state(self.problem, self._n_models, state)
+        return start, start.resumed_generators()
+
     def _step(self, record: str) -> Step:
         """Return the step, the same object each time: a backend may keep what it compiled."""
         if record not in self._steps:
-            self._steps[record] = make_step(self.problem, record=record)
+            reduced = self._ranks.size > 1 and self._ranks.average_every is None
+            self._steps[record] = make_step(self.problem, record=record, reduced=reduced)
         return self._steps[record]
 
     def predict(self, x: Any) -> Any:

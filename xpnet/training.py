@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .backends import Array, Step
 from .batches import Batches, split
+from .distributed import ALONE, Ranks
 from .evaluation import evaluate, penalty_value
 from .history import History
 from .optimizers import Schedule
@@ -18,7 +19,7 @@ from .placement import Placement, Samples, SparseRows
 from .state import TrainState, snapshots
 from .step import Data, coefficient_table
 
-__all__ = ["DivergenceError", "Run", "Steps", "diverged"]
+__all__ = ["DivergenceError", "Rows", "Run", "Steps", "diverged"]
 
 _MOST_ELEMENTS = 1 << 22
 """So many dense elements of sparse features are on the device at a time."""
@@ -31,6 +32,24 @@ class DivergenceError(FloatingPointError):
     """A loss or a parameter became NaN or infinite; the message says when."""
 
 
+class Rows(NamedTuple):
+    """The batches of some steps.
+
+    Attributes
+    ----------
+    parts : list of integer arrays of shape (steps, batch) or (steps, models, batch)
+        The rows of this rank: of batches of one size, one array.
+    sizes : integer array of shape (steps,)
+        The rows of each batch, over all ranks.
+    firsts : integer array of shape (steps,), or None
+        How many of them ranks before this one have.
+    """
+
+    parts: list[np.ndarray]
+    sizes: np.ndarray
+    firsts: np.ndarray | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Steps:
     """What the steps of an epoch gave.
@@ -41,16 +60,20 @@ class Steps:
     optimizer_state : tuple of arrays of that shape
     sums : float64 array of shape (steps,) or (steps, models)
         What each step returned, on the host.
-    rows : list of integer arrays of shape (steps, batch) or (steps, models, batch)
+    sizes : integer array of shape (steps,)
+        The rows of each batch.
+    totals : float64 array that broadcasts to the shape of `sums`, or None
+        The sum of the sample weights of each batch; None without weights.
     """
 
     params: Array
     optimizer_state: tuple[Array, ...]
     sums: np.ndarray
-    rows: list[np.ndarray]
+    sizes: np.ndarray
+    totals: np.ndarray | None
 
     def __len__(self) -> int:
-        return sum(map(len, self.rows))
+        return len(self.sums)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +102,8 @@ class Run:
         The rows of `samples` that are trained on; None is all.
     held_out_members : numpy.ndarray of shape (n,) or (models, n), or None
         Those of `held_out` that are evaluated.
+    ranks : Ranks
+        Those that train together; each has its share of a batch's rows.
     """
 
     place: Placement
@@ -93,6 +118,7 @@ class Run:
     compile: bool = True
     members: np.ndarray | None = None
     held_out_members: np.ndarray | None = None
+    ranks: Ranks = ALONE
     _ahead: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     """The coefficients of the next steps, as far as they are known."""
 
@@ -102,7 +128,7 @@ class Run:
         history: History,
         max_steps: int | None = None,
         learning_rate: Any = None,
-    ) -> TrainState:
+    ) -> Iterator[TrainState]:
         """Run one epoch, or its first `max_steps` steps, and add it to the history.
 
         Parameters
@@ -113,6 +139,11 @@ class Run:
         learning_rate : float, array of shape (models, 1), or Schedule, optional
             In place of the optimizer's.
 
+        Yields
+        ------
+        TrainState
+            That after the epoch; before it, of a stream, that after each buffer.
+
         Raises
         ------
         DivergenceError
@@ -120,9 +151,19 @@ class Run:
         """
         began = time.perf_counter()
         order = self._order(state)
-        steps = self.steps(order, state, learning_rate, max_steps)
+        steps = self.steps(self.rows(order, max_steps), state, learning_rate)
+        self.check(steps, state)
+        kept = order if self.batches.chained else None
+        yield replace(self.after(steps, state, history, began), order=kept)
+
+    def check(self, steps: Steps, state: TrainState, before: int = 0) -> None:
+        """Raise where training diverged, in steps that `before` others of the epoch precede."""
         for model, (what, step) in self.failures(steps).items():
-            raise diverged(what, state.epoch, step, model if steps.sums.ndim > 1 else None)
+            which = model if steps.sums.ndim > 1 else None
+            raise diverged(what, state.epoch, before + step, which)
+
+    def after(self, steps: Steps, state: TrainState, history: History, began: float) -> TrainState:
+        """Add an epoch to the history, and return the state after it."""
         losses, step_losses = self.losses(steps)
         history.append(losses=losses)
         for value in step_losses if self.keep_steps else ():
@@ -137,8 +178,11 @@ class Run:
             epoch=state.epoch + 1,
             generators=snapshots(self.generators),
             curve=(*state.curve, history.monitored[-1]),
-            order=order if self.batches.chained else None,
         )
+
+    def fingerprint(self) -> str:
+        """Return what tells the data of runs apart."""
+        return self.samples.fingerprint()
 
     @property
     def n_samples(self) -> int:
@@ -156,40 +200,79 @@ class Run:
         ]
         return np.stack(orders) if len(orders) > 1 else orders[0]
 
-    def steps(
-        self,
-        order: np.ndarray,
-        state: TrainState,
-        learning_rate: Any = None,
-        max_steps: int | None = None,
-    ) -> Steps:
-        """Run the steps of an epoch, given the order of the rows of `samples`."""
-        carry: Any = state.params, state.optimizer_state
-        first, results = state.step, []
+    def rows(self, order: np.ndarray, max_steps: int | None = None) -> Rows:
+        """Return the batches of an epoch, or its first ones, given the order of its rows."""
         size = self.batches.size(self.n_samples)
-        rows = split(order if max_steps is None else order[..., : max_steps * size], size)
-        table = self._coefficients(sum(map(len, rows)), state, learning_rate)
+        parts = split(order if max_steps is None else order[..., : max_steps * size], size)
+        sizes = np.concatenate([np.full(len(part), part.shape[-1]) for part in parts])
+        if self.ranks.alone:
+            return Rows(parts, sizes)
+        shares = [self.ranks.share(part.shape[-1]) for part in parts]
+        own = [part[..., share] for part, share in zip(parts, shares, strict=True)]
+        firsts = [
+            np.full(len(part), share.start) for part, share in zip(parts, shares, strict=True)
+        ]
+        return Rows(own, sizes, np.concatenate(firsts))
+
+    def steps(self, rows: Rows, state: TrainState, learning_rate: Any = None) -> Steps:
+        """Run some steps, given the rows of `samples` in each batch."""
+        carry: Any = state.params, state.optimizer_state
+        first, results = 0, []
+        table = self._coefficients(len(rows.sizes), state, learning_rate)
+        backend, widest = self.place.backend, int(rows.sizes.max())
         for windows, data in self._windows(rows):
-            parts = []
-            for window in windows:
-                parts.append(self._inputs(window, table, first, first - state.step))
-                first += len(window)
-            backend = self.place.backend
-            with backend.threads(rows[0].shape[-1] * self.place.problem.network.largest_parameter):
-                carry, found = backend.scan(self.step, carry, parts, data, compile=self.compile)
-            results += found
+            for batches in self._rounds(windows, state.step + first):
+                parts, begin = [], first
+                for window in batches:
+                    parts.append(self._inputs(window, rows, table, first, state.step))
+                    first += len(window)
+                with backend.threads(widest * self.place.problem.network.largest_parameter):
+                    carry, found = backend.scan(self.step, carry, parts, data, compile=self.compile)
+                carry = self._averaged(carry, batches, rows.sizes[begin:first])
+                results += found
         # Read back only now, when all is under way.
         sums = np.concatenate([self.place.backend.to_host(s) for s in results])
-        return Steps(carry[0], carry[1], np.asarray(sums, dtype=np.float64), rows)
+        sums, totals = np.asarray(sums, dtype=np.float64), self._totals(rows, sums.ndim)
+        if self.ranks.average_every is not None:
+            sums = self.ranks.total(sums)
+        if totals is not None:
+            totals = self.ranks.total(totals)
+        return Steps(carry[0], carry[1], sums, rows.sizes, totals)
 
-    def _windows(self, rows: list[np.ndarray]) -> Iterator[tuple[list[np.ndarray], Data]]:
+    def _rounds(self, windows: list[np.ndarray], first: int) -> Iterator[list[np.ndarray]]:
+        """Yield rows of steps that follow each other: all, or up to where ranks are averaged."""
+        every = self.ranks.average_every
+        if every is None:
+            yield windows
+            return
+        for window in windows:
+            while len(window):
+                n_steps = every - first % every
+                yield [window[:n_steps]]
+                window = window[n_steps:]
+                first += n_steps
+
+    def _averaged(self, carry: Any, batches: list[np.ndarray], sizes: np.ndarray) -> Any:
+        """Return the mean of the ranks' parameters and states, by the rows that each has seen."""
+        if self.ranks.average_every is None:
+            return carry
+        xp, (params, moments) = self.place.backend.xp, carry
+        seen = sum(part.shape[0] * part.shape[-1] for part in batches)
+        flat = xp.concat([params, *moments], axis=-1) * float(seen / sizes.sum())
+        flat, n = xp.all_reduce(flat), params.shape[-1]
+        cut = [flat[..., k * n : (k + 1) * n] for k in range(1 + len(moments))]
+        return cut[0], tuple(cut[1:])
+
+    def _windows(self, rows: Rows) -> Iterator[tuple[list[np.ndarray], Data]]:
         """Yield rows and the data they index; of sparse features some batches at a time."""
         data, host = self.samples.data, self.samples
         if not isinstance(data.x, SparseRows):
-            yield rows, data
+            yield rows.parts, data
             return
-        for part in rows:
-            elements = part[0].size * data.x.shape[1]
+        for part in rows.parts:
+            # As many steps on every rank, whatever its share is.
+            models = part[0].size // part.shape[-1] if part.shape[-1] else 1
+            elements = models * int(rows.sizes.max()) * data.x.shape[1]
             n_steps = max(1, _MOST_ELEMENTS // elements)
             for start in range(0, len(part), n_steps):
                 window = part[start : start + n_steps]
@@ -208,14 +291,16 @@ class Run:
                 )
 
     def _inputs(
-        self, rows: np.ndarray, table: np.ndarray, first: int, row: int
+        self, window: np.ndarray, rows: Rows, table: np.ndarray, first: int, done: int
     ) -> tuple[Array, ...]:
-        backend, n_steps = self.place.backend, len(rows)
-        upload = backend.upload
-        xs = upload(rows, backend.index_dtype), upload(table[row : row + n_steps])
+        """Return what the steps from the row `first` of the table on are given, one each."""
+        upload, here = self.place.backend.upload, slice(first, first + len(window))
+        xs = upload(window, self.place.backend.index_dtype), upload(table[here])
         if self.samples.data.seed is None:
             return xs
-        return (*xs, upload(np.arange(first, first + n_steps, dtype=np.int32)))
+        counters = [done + np.arange(here.start, here.stop)]
+        counters += [] if rows.firsts is None else [rows.firsts[here]]
+        return (*xs, *(upload(counter.astype(np.int32)) for counter in counters))
 
     def _coefficients(self, n_steps: int, state: TrainState, learning_rate: Any) -> np.ndarray:
         """Return the table of coefficients of an epoch's steps, in the parameters' type.
@@ -242,27 +327,27 @@ class Run:
 
     def losses(self, steps: Steps) -> tuple[np.ndarray, Any]:
         """Return the epoch's loss, and those of its steps, of each model."""
-        rows, sums = steps.rows, steps.sums
+        sums, sizes = steps.sums, steps.sizes.reshape(-1, *[1] * (steps.sums.ndim - 1))
         if self.objectives:
-            sizes = np.concatenate([np.full(len(part), part.shape[-1]) for part in rows])
-            sizes = sizes.reshape(-1, *[1] * (sums.ndim - 1))
             return _over_steps(sums * sizes) / sizes.sum(), sums
-        means: Any = None
-        if self.samples.weights is None and not self.keep_steps:
-            loss = _over_steps(sums) / sum(part.shape[0] * part.shape[-1] for part in rows)
+        if steps.totals is None:
+            loss, means = _over_steps(sums) / sizes.sum(), sums / sizes
         else:
-            totals = np.concatenate([self._totals(part, sums.ndim) for part in rows])
-            means = _divide(sums, totals)
-            loss = _divide(_over_steps(sums), _over_steps(totals))
-        total = self.samples.total(self.members)
+            means = _divide(sums, steps.totals)
+            loss = _divide(_over_steps(sums), _over_steps(steps.totals))
+        total = self.total(steps)
         return loss + penalty_value(self.place, steps.params, self.samples, total), means
 
-    def _totals(self, rows: np.ndarray, ndim: int) -> np.ndarray:
+    def total(self, steps: Steps) -> Any:
+        """Return the sum of the weights of all samples, given an epoch's steps."""
+        return self.samples.total(self.members)
+
+    def _totals(self, rows: Rows, ndim: int) -> np.ndarray | None:
         """Return the sum of the sample weights of each batch, shaped to divide the sums."""
         if self.samples.weights is None:
-            totals = np.full(rows.shape[:-1], float(rows.shape[-1]))
-        else:
-            totals = self.samples.weights_of(rows).sum(axis=-1)
+            return None
+        parts = [self.samples.weights_of(part).sum(axis=-1) for part in rows.parts]
+        totals = np.concatenate(parts)
         return totals if totals.ndim == ndim else totals[:, None]
 
     def failures(self, steps: Steps) -> dict[int, tuple[str, int]]:

@@ -227,13 +227,13 @@ def check_rows(name: str, value: Any, n_samples: int) -> np.ndarray:
     return rows.astype(np.int64)
 
 
-def check_weights(name: str, value: Any, n_samples: int) -> np.ndarray:
-    """Return sample weights of shape (n_samples,), not negative and not all zero."""
+def check_weights(name: str, value: Any, n_samples: int, *, zeros: bool = False) -> np.ndarray:
+    """Return sample weights of shape (n_samples,), not negative; not all zero, unless `zeros`."""
     weights = check_numeric(name, value).astype(np.float64)
     if weights.shape != (n_samples,):
         raise ValueError(f"{name} has shape {weights.shape}; ({n_samples},) is needed.")
     if (weights < 0).any():
         raise ValueError(f"{name} holds {weights.min():g}; weights must be 0 or more.")
-    if not weights.any():
+    if not zeros and not weights.any():
         raise ValueError(f"{name} holds only zeros; one weight must be above zero.")
     return weights

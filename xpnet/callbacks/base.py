@@ -10,9 +10,9 @@ from ..fitting import Fit
 class Callback:
     """Base class: sees the numbers of a fit on the host, once an epoch.
 
-    A subclass overrides the events that it needs. They are called between epochs, when the epoch's
-    losses have been read back anyway: a callback costs no wait for the device, unless it reads
-    ``fit.state.params``.
+    A subclass overrides the events that it needs. They are called between epochs (and, of a stream,
+    between buffers), when the losses have been read back anyway: a callback costs no wait for the
+    device, unless it reads ``fit.state.params``. Of several ranks, the first alone calls them.
 
     Examples
     --------
@@ -45,6 +45,12 @@ class Callback:
 
     def on_epoch_begin(self, fit: Fit) -> None:
         """Prepare an epoch: set ``fit.learning_rate``, for instance."""
+
+    def on_buffer_end(self, fit: Fit) -> None:
+        """Look at ``fit.state`` in the midst of an epoch: a buffer of a `Stream` was trained on.
+
+        Not called after an epoch's last buffer, where `on_epoch_end` is.
+        """
 
     def on_epoch_end(self, fit: Fit) -> None:
         """Look at ``fit.history`` and ``fit.state``; call ``fit.stop(reason)``, for instance."""

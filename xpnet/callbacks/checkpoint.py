@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import zlib
+import time
 from typing import Any
 
-import numpy as np
-
-from .. import backends, checkpoints, validation
+from .. import checkpoints, validation
 from ..fitting import Fit
 from ..optimizers import Schedule
-from ..placement import Samples, SparseRows
+from ..placement import checksum
 from .base import Callback
 
 
@@ -27,27 +25,16 @@ def _told(callback: Any) -> str:
     return f"{type(callback).__name__}({options})"
 
 
-def _checksum(*arrays: Any) -> str:
-    checksum = 0
-    for array in arrays:
-        if array is not None:
-            checksum = zlib.crc32(np.ascontiguousarray(backends.to_host(array)).data, checksum)
-    return f"{checksum:08x}"
-
-
 def _start(fit: Fit) -> str:
     """Return what tells the states apart that fits begin from: those that are handed in."""
     state = fit.state
     where = f"params of shape {tuple(state.params.shape)} at step {state.step}"
-    return f"{where}, {_checksum(state.params, *state.optimizer_state)}" if fit.given else where
+    return f"{where}, {checksum(state.params, *state.optimizer_state)}" if fit.given else where
 
 
-def _fingerprint(samples: Samples) -> str:
-    """Return what tells data sets apart: a checksum of features, targets and weights."""
-    x = samples.data.x
-    sparse = isinstance(x, SparseRows)
-    stored = (x.matrix.data, x.matrix.indices, x.matrix.indptr) if sparse else (x,)
-    return f"{len(samples.t)} samples, {_checksum(*stored, samples.t, samples.weights)}"
+def _progress(fit: Fit) -> tuple[int, int]:
+    """Return how many epochs were done, and how many steps of the next one."""
+    return fit.history.n_epochs, fit.state.steps_into_epoch
 
 
 class Checkpoint(Callback):
@@ -63,6 +50,8 @@ class Checkpoint(Callback):
         The file is replaced only by a complete one.
     every : int, default 1
         Epochs between two writes.
+    every_seconds : float, default 60
+        Of a stream, the least time between two writes in the midst of an epoch, after a buffer.
     resume : bool, default True
         Whether a fit goes on from the file where there is one. If not, it is overwritten.
 
@@ -93,10 +82,16 @@ class Checkpoint(Callback):
     alone = True
 
     def __init__(
-        self, path: str | os.PathLike[str], *, every: int = 1, resume: bool = True
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every: int = 1,
+        every_seconds: float = 60.0,
+        resume: bool = True,
     ) -> None:
         self.path = validation.check_path("path", path)
         self.every = validation.check_integer("every", every)
+        self.every_seconds = validation.check_real("every_seconds", every_seconds)
         self.resume = validation.check_flag("resume", resume)
 
     def on_fit_begin(self, fit):
@@ -105,16 +100,22 @@ class Checkpoint(Callback):
             self._resume(fit)
         else:
             self._write(fit)  # says now what cannot be written
-        self._written = self._seen = fit.history.n_epochs
+        self._written = self._seen = _progress(fit)
+        self._when = time.monotonic()
+
+    def on_buffer_end(self, fit):
+        self._seen = _progress(fit)
+        if fit.stopped or time.monotonic() - self._when >= self.every_seconds:
+            self._write(fit)
 
     def on_epoch_end(self, fit):
-        self._seen = fit.history.n_epochs
-        if self._seen % self.every == 0 or fit.stopped or fit.done >= fit.total:
+        self._seen = _progress(fit)
+        if fit.history.n_epochs % self.every == 0 or fit.stopped or fit.done >= fit.total:
             self._write(fit)
 
     def on_fit_end(self, fit):
         # An epoch that another callback failed in was not seen by all: the file stays as it is.
-        if self._written != self._seen == fit.history.n_epochs:
+        if self._written != self._seen == _progress(fit):
             self._write(fit)
 
     def _write(self, fit: Fit) -> None:
@@ -138,7 +139,7 @@ class Checkpoint(Callback):
             {**fit.metadata, "fit": progress | self._same},
             training=training,
         )
-        self._written = fit.history.n_epochs
+        self._written, self._when = _progress(fit), time.monotonic()
 
     def _resume(self, fit: Fit) -> None:
         saved = checkpoints.load(self.path)
@@ -188,8 +189,9 @@ class Checkpoint(Callback):
             "random_state": fit.random_state,
             "start": _start(fit),
             "labels": fit.metadata.get("labels"),
-            "data": _fingerprint(run.samples),
-            "validation_data": None if run.held_out is None else _fingerprint(run.held_out),
+            "data": run.fingerprint(),
+            "ranks": repr(run.ranks),
+            "validation_data": None if run.held_out is None else run.held_out.fingerprint(),
             "batches": repr(run.batches),
             "dtype": run.place.dtype,
             "train_score": run.score,

@@ -9,7 +9,7 @@ from .base import Callback
 
 
 class TimeLimit(Callback):
-    """Stops after the epoch in which the time is up.
+    """Stops after the epoch in which the time is up or, of a stream, after the buffer.
 
     Parameters
     ----------
@@ -34,6 +34,9 @@ class TimeLimit(Callback):
 
     def on_fit_begin(self, fit):
         self._began = time.monotonic()
+
+    def on_buffer_end(self, fit):
+        self.on_epoch_end(fit)
 
     def on_epoch_end(self, fit):
         if time.monotonic() - self._began >= self.seconds:

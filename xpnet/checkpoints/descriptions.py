@@ -127,6 +127,8 @@ def _construct_state(fields: dict[str, Any]) -> TrainState:
         key, position = generator["state"]["key"], generator["state"]["pos"]
         if key.shape != (624,) or not 0 <= position <= 624:
             raise ValueError("a generator's state is not one of MT19937")
+    if state.part is not None and (state.part.shape[:1] != (2,) or state.part.ndim not in (2, 3)):
+        raise ValueError(f"state.part has shape {state.part.shape}; (2, steps) is needed")
     return state
 
 

@@ -43,6 +43,8 @@ class Noise(NamedTuple):
     layer : int
     coefficients : dict of str to array
         Among them those of the layers, see `Layer.coefficients`.
+    first_row : int32 array of shape (), or None
+        The number of the batch's first row, where other ranks have those before it.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class Noise(NamedTuple):
     step: Array
     layer: int = 0
     coefficients: dict[str, Array] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
+    first_row: Array | None = None
 
     def coefficient(self, name: str) -> Array:
         """Return a coefficient of the layer, of shape (models, 1, 1)."""

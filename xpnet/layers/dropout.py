@@ -48,7 +48,9 @@ class Dropout(Layer):
     def forward(self, xp, parameters, x, noise):
         if noise is None or (isinstance(self.rate, float) and self.rate == 0.0):
             return x, None
-        bits = random.bits(noise.seed, noise.step, noise.layer, x.shape[-2:], xp=xp)
+        bits = random.bits(
+            noise.seed, noise.step, noise.layer, x.shape[-2:], noise.first_row, xp=xp
+        )
         if isinstance(self.rate, float):
             kept, scale = bits >= round(self.rate * random.SCALE), 1.0 / (1.0 - self.rate)
         else:  # 24 bits are exact in float32 too

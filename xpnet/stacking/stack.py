@@ -98,7 +98,7 @@ class Stack:
         began, before = time.perf_counter(), self._state
         order = self._order(members)
         rates = self._learning_rates(members, order.shape[-1])
-        steps = self._run.steps(order, before, rates)
+        steps = self._run.steps(self._run.rows(order), before, rates)
         self._state = replace(
             before,
             params=steps.params,

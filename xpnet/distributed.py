@@ -1,0 +1,204 @@
+"""The ranks that train a net together: who has which rows, and what they tell each other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import validation
+from .backends import Backend
+from .backends.threads import limited
+
+__all__ = ["ALONE", "TRANSPORTS", "Connected", "Ranks", "ranks_of"]
+
+TRANSPORTS = ("host", "cuda", "nccl")
+"""How sums of device arrays travel: by way of the host, by a CUDA-aware MPI, by NCCL."""
+
+_CALLS = ("Get_rank", "Get_size", "Allreduce", "bcast", "allgather", "Abort")
+
+
+def check_comm(comm: Any) -> Any:
+    """Return the communicator if it is one of mpi4py."""
+    missing = [name for name in _CALLS if not hasattr(comm, name)]
+    if missing:
+        raise TypeError(
+            f"comm={comm!r} must be a communicator of mpi4py, such as mpi4py.MPI.COMM_WORLD."
+        )
+    return comm
+
+
+class Ranks:
+    """The processes of a run, as one of them sees them; these are one that is alone.
+
+    Attributes
+    ----------
+    rank, size : int
+        The number of this process, and how many there are.
+    average_every : int or None
+        For so many steps each rank trains by itself, before parameters and optimizer state are
+        averaged (local SGD). None is gradients that are summed at every step.
+    """
+
+    rank, size = 0, 1
+    average_every: int | None = None
+
+    def __repr__(self) -> str:
+        return f"{self.size} rank(s), average_every={self.average_every}"
+
+    @property
+    def alone(self) -> bool:
+        """Whether there are no others."""
+        return self.size == 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the rank that prints, writes files, and runs the callbacks."""
+        return self.rank == 0
+
+    def share(self, n: int) -> slice:
+        """Return which of n rows of a batch are this rank's."""
+        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
+    def join(self, backend: Backend) -> None:
+        """Let the backend's ``xp.all_reduce`` add up arrays over the ranks."""
+
+    def agreed(self, value: Any) -> Any:
+        """Return the first rank's value on all of them."""
+        return value
+
+    def total(self, values: np.ndarray) -> np.ndarray:
+        """Return the sum of host arrays over all ranks."""
+        return values
+
+    def threads(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which a rank's BLAS has its part of the machine's cores."""
+        return contextlib.nullcontext()
+
+    def alike(self) -> contextlib.AbstractContextManager[Any]:
+        """Raise on all ranks where one of them fails; what is done within must not wait for them.
+
+        Raises
+        ------
+        RuntimeError
+            Another rank failed; the message is that rank's.
+        """
+        return contextlib.nullcontext()
+
+    def together(self, *expected: type[BaseException]) -> contextlib.AbstractContextManager[Any]:
+        """End all ranks where one of them fails, since the others would wait for it forever.
+
+        Parameters
+        ----------
+        *expected : exception types
+            Those that all ranks raise alike, and which go their way.
+        """
+        return contextlib.nullcontext()
+
+    def check_same(self, what: str, told: Callable[[], str]) -> None:
+        """Raise on all ranks where they were not given the same."""
+
+
+class Connected(Ranks):
+    """The ranks of a communicator.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm
+    average_every : int, optional
+    transport : {'host', 'cuda', 'nccl'}, default 'host'
+        How sums of device arrays travel, see `Backend.joined`.
+    """
+
+    def __init__(
+        self, comm: Any, average_every: int | None = None, transport: str = "host"
+    ) -> None:
+        self.comm = check_comm(comm)
+        self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        if average_every is not None:
+            average_every = validation.check_integer("average_every", average_every)
+        self.average_every = average_every
+        self.transport = validation.check_choice("transport", transport, TRANSPORTS)
+
+    def join(self, backend):
+        backend.joined(self.comm, self.transport)
+
+    def agreed(self, value):
+        return self.comm.bcast(value, root=0)
+
+    def total(self, values):
+        values = np.ascontiguousarray(values)
+        total = np.empty_like(values)
+        self.comm.Allreduce(values, total)
+        return total
+
+    def threads(self):
+        here = self.comm.allgather(platform.node())
+        return limited(max(1, _cores() // here.count(here[self.rank])))
+
+    @contextlib.contextmanager
+    def alike(self):
+        failure = None
+        try:
+            yield
+        except Exception as error:
+            failure = error
+        told = self.comm.allgather(failure and f"{type(failure).__name__}: {failure}")
+        if failure is not None:
+            raise failure
+        for rank, text in enumerate(told):
+            if text is not None:
+                raise RuntimeError(f"Rank {rank} of {self.size} failed: {text}")
+
+    def check_same(self, what, told):
+        texts = self.comm.allgather(told())
+        if len(set(texts)) > 1:
+            each = "; ".join(f"rank {rank}: {text}" for rank, text in enumerate(texts))
+            raise ValueError(
+                f"The ranks were given different {what} ({each}). Give all of them the same: each "
+                "takes its share."
+            )
+
+    @contextlib.contextmanager
+    def together(self, *expected):
+        try:
+            yield
+        except expected:
+            raise
+        except BaseException:
+            if self.size == 1:
+                raise
+            sys.stdout.flush()
+            traceback.print_exc()
+            print(f"Rank {self.rank} of {self.size} failed: all ranks end.", file=sys.stderr)
+            sys.stderr.flush()
+            self.comm.Abort(1)
+            raise
+
+
+ALONE = Ranks()
+
+
+def ranks_of(comm: Any, average_every: Any = None, transport: Any = "host") -> Ranks:
+    """Return the ranks of a communicator; without one, this process alone."""
+    if comm is not None:
+        return Connected(comm, average_every, transport)
+    if average_every is not None or transport != "host":
+        raise ValueError(
+            f"average_every={average_every!r}, transport={transport!r} are for several ranks: pass "
+            "comm= too, such as mpi4py.MPI.COMM_WORLD."
+        )
+    return ALONE
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1

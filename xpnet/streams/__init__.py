@@ -1,0 +1,17 @@
+"""Data larger than memory: read block by block, in a random order, while a net is trained."""
+
+from .plan import Plan
+from .source import Block, ReadError, Source
+from .sorting import warn_if_sorted
+from .stream import BUFFER_BYTES, Stream, as_stream
+
+__all__ = [
+    "BUFFER_BYTES",
+    "Block",
+    "Plan",
+    "ReadError",
+    "Source",
+    "Stream",
+    "as_stream",
+    "warn_if_sorted",
+]
