@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+
 import numpy as np
 import pytest
+from stand_in import Cuda
 
 from xpnet import backends
+from xpnet.backends import Namespace
 from xpnet.backends import numpy as numpy_backend
+from xpnet.backends.cupy import CuPy
 from xpnet.backends.numpy_calls import NumPyMachine
 
 
@@ -185,3 +190,115 @@ def test_a_transport_that_a_backend_lacks(name, transport):
     with pytest.raises(ValueError, match=f"transport='{transport}': backend='{name}' has only"):
         backend.joined(Comm(), transport)
     assert backend.comm is None
+
+
+# CuPy, on a stand-in.
+
+
+class Ranks:
+    """A communicator of two ranks, of which this is one, that finds the other's GPU elsewhere."""
+
+    size = 2
+
+    def __init__(self, rank, other=("another", "0000:01:00.0", True)):
+        self.rank, self._other, self.log = rank, other, []
+
+    def allgather(self, value):
+        self.log.append("allgather")
+        return [value, self._other] if self.rank == 0 else [self._other, value]
+
+    def bcast(self, value):
+        self.log.append("bcast")
+        assert (value is None) == (self.rank > 0)
+        return (1, 2, 3)
+
+    def Allreduce(self, sent, received):
+        self.log.append(("Allreduce", sent, received))
+
+
+def on_a_stand_in(cuda):
+    backend = CuPy.__new__(CuPy)
+    backend.device = cuda.device
+    backend.xp, backend._fused = Namespace(np), Namespace(np)
+    return backend
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(("dtype", "number"), [("float32", 7), ("float64", 8)])
+@pytest.mark.parametrize("shape", [(3, 5), ()])
+def test_nccl_sums_on_the_current_stream(monkeypatch, rank, dtype, number, shape):
+    cuda, comm = Cuda().install(monkeypatch), Ranks(rank)
+    backend = on_a_stand_in(cuda).joined(comm, "nccl")
+    assert comm.log == ["allgather", "bcast"]
+    assert cuda.log == [*["get_unique_id"][rank:], ("NcclCommunicator", 2, (1, 2, 3), rank)]
+    x = cuda.array(np.ones(shape, dtype))
+    for xp in (backend.xp, backend._fused):
+        found = xp.all_reduce(x)
+        assert (found.shape, found.dtype) == (x.shape, x.dtype)
+        args = x.data.ptr, found.data.ptr, x.size, number, 0, cuda.compute.ptr
+        assert cuda.log[-1] == ("allReduce", *args)
+        assert found.data.ptr != x.data.ptr
+
+
+def test_nccl_takes_no_other_type(monkeypatch):
+    cuda = Cuda().install(monkeypatch)
+    backend = on_a_stand_in(cuda).joined(Ranks(0), "nccl")
+    with pytest.raises(TypeError, match=r"float32 and float64, but an array of int32"):
+        backend.xp.all_reduce(cuda.array(np.ones(3, dtype=np.int32)))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_two_ranks_on_one_gpu_are_told_so_before_nccl_is_asked(monkeypatch, rank):
+    cuda = Cuda().install(monkeypatch)
+    host = socket.gethostname()
+    backend = on_a_stand_in(cuda)
+    comm = Ranks(rank, (host, "0000:01:00.0", True))
+    told = rf"ranks 0 and 1 are on one GPU, 0000:01:00\.0 of {host}.*device='cuda:1' for rank 1"
+    with pytest.raises(ValueError, match=told):
+        backend.joined(comm, "nccl")
+    assert cuda.log == []
+    assert backend.comm is None
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_all_ranks_are_told_of_one_without_nccl(monkeypatch, here):
+    cuda = Cuda().install(monkeypatch)
+    cuda.nccl.available = here
+    with pytest.raises(ValueError, match=r"rank \d on .* has no NCCL. Install it there"):
+        on_a_stand_in(cuda).joined(Ranks(0, ("another", "0000:01:00.0", not here)), "nccl")
+
+
+def test_mpi_that_knows_cuda_is_called_when_the_stream_has_ended(monkeypatch):
+    cuda, comm = Cuda().install(monkeypatch), Ranks(0)
+    backend = on_a_stand_in(cuda).joined(comm, "cuda")
+    x = cuda.array(np.zeros((3, 5), np.float32).T)
+    cuda.compute.launch(lambda: comm.log.append("computed"))
+    found = backend.xp.all_reduce(x)
+    assert backend._fused.all_reduce is backend.xp.all_reduce
+    assert comm.log[0] == "computed"
+    assert cuda.log == ["synchronize"]
+    (_, sent, received) = comm.log[1]
+    assert received is found
+    assert sent.memory.flags.c_contiguous
+    assert (found.shape, found.dtype) == (x.shape, x.dtype)
+
+
+def test_cupy_stages_through_the_host_unless_told_otherwise(monkeypatch):
+    backend = on_a_stand_in(Cuda().install(monkeypatch))
+    monkeypatch.setattr(CuPy, "to_host", lambda self, x: np.asarray(x))
+    monkeypatch.setattr(CuPy, "asarray", lambda self, x: ("brought", x))
+    backend.joined(Comm())
+    for xp in (backend.xp, backend._fused):
+        name, found = xp.all_reduce(np.ones(3))
+        assert name == "brought"
+        np.testing.assert_array_equal(found, [3, 3, 3])
+    with pytest.raises(ValueError, match=r"backend='cupy' has only 'host', 'cuda', 'nccl'"):
+        backend.joined(Comm(), "tcp")
+
+
+def test_the_real_cupy_without_nccl():
+    pytest.importorskip("cupy")
+    from xpnet.backends.nccl import _library
+
+    nccl = _library()
+    assert nccl is None or {"get_unique_id", "NcclCommunicator", "NCCL_SUM"} <= {*dir(nccl)}

@@ -6,9 +6,12 @@ import threading
 
 import numpy as np
 import pytest
+from stand_in import Cuda
 
 from xpnet import backends
 from xpnet.backends import numpy as numpy_backend
+from xpnet.backends.cupy import CuPy
+from xpnet.backends.cupy_slots import CuPySlot
 
 LAYOUTS = [((4, 3), "float32"), ((4,), "int32")]
 
@@ -82,3 +85,84 @@ def test_a_tape_sees_that_a_slot_was_filled_again(monkeypatch):
         _, (ys,) = backend.scan(step, (np.zeros(1),), [(x,)], data)
         np.testing.assert_allclose(ys, 3 * np.exp(value))
         slot.used()
+
+
+# CuPy, on a stand-in whose streams run in any order that the events allow.
+
+
+def read_on_a_stand_in(monkeypatch, seed, without=()):
+    """Return what steps read of two slots in turn, some of whose calls are left out."""
+    cuda = Cuda(seed).install(monkeypatch)
+    for name in without:
+        monkeypatch.setattr(CuPySlot, name, lambda self: None)
+    backend = CuPy.__new__(CuPy)
+    backend.device = cuda.device
+    slots = [backend.slot([((2,), "float32"), ((), "int32")]) for _ in range(2)]
+    assert cuda.log == ["Stream"]  # one for all
+    read = []
+
+    def step(arrays):
+        read.extend(float(part) for a in arrays for part in a.memory.ravel())
+
+    for block in range(6):
+        slot = slots[block % 2]
+        slot.wait()
+        for host in slot.host:
+            host[...] = block
+        arrays = slot.bring()
+        slot.ready()
+        for _ in range(2):
+            cuda.compute.launch(lambda arrays=arrays: step(arrays))
+        slot.used()
+    cuda.run_until(lambda: not (cuda.compute.queue or cuda.copying.queue))
+    return read
+
+
+EXPECTED = [float(block) for block in range(6) for _ in range(2 * 3)]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_steps_on_a_device_read_what_was_filled_for_them(monkeypatch, seed):
+    assert read_on_a_stand_in(monkeypatch, seed) == EXPECTED
+
+
+@pytest.mark.parametrize("name", ["wait", "ready", "used"])
+def test_each_call_of_a_slot_on_a_device_is_needed(monkeypatch, name):
+    def read(seed):
+        with monkeypatch.context() as patch:
+            return read_on_a_stand_in(patch, seed, without=[name])
+
+    assert any(read(seed) != EXPECTED for seed in range(50))
+
+
+def test_memory_that_is_used_again_waits_for_the_steps_of_before(monkeypatch):
+    cuda = Cuda().install(monkeypatch)
+    backend, before = CuPy.__new__(CuPy), []
+    backend.device = cuda.device
+    cuda.compute.launch(lambda: before.append(len(cuda.copying.queue)))
+    slot = backend.slot([((2,), "float32")])
+    slot.bring()
+    slot.wait()
+    assert before == [3]  # it ran when the copy had not
+
+
+def test_a_copy_ends_before_its_memory_is_given_away(monkeypatch):
+    cuda = Cuda().install(monkeypatch)
+    backend = CuPy.__new__(CuPy)
+    backend.device = cuda.device
+    slot = backend.slot([((2,), "float32")])
+    slot.bring()
+    assert cuda.copying.queue
+    del slot
+    assert not cuda.copying.queue
+
+
+def test_the_real_cupy_has_what_slots_call():
+    cupy = pytest.importorskip("cupy")
+    import cupyx
+
+    assert callable(cupyx.empty_pinned)
+    assert {"wait_event", "synchronize", "ptr"} <= {*dir(cupy.cuda.Stream.null)}
+    assert {"record", "synchronize"} <= {*dir(cupy.cuda.Event)}
+    assert {"set", "view"} <= {*dir(cupy.ndarray)}
+    assert callable(cupy.cuda.get_current_stream)

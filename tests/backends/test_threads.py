@@ -61,6 +61,28 @@ def test_fits_that_overlap_leave_the_threads_as_they_were(two_threads):
     assert count() == {2}
 
 
+def test_of_those_who_ask_at_a_time_the_least_holds(two_threads):
+    one, two, many = limited(1), limited(2), limited(99)
+    for entered, expected in ((many, 2), (one, 1), (two, 1)):
+        entered.__enter__()
+        assert count() == {expected}
+    for left, expected in ((many, 1), (one, 2), (two, 2)):
+        left.__exit__(None, None, None)
+        assert count() == {expected}
+
+
+def test_nothing_is_set_where_nothing_changes(two_threads, monkeypatch):
+    calls = []
+    for library in threads._libraries():
+        monkeypatch.setattr(library, "set_num_threads", calls.append)
+    with limited(2), limited(99):
+        pass
+    assert calls == []
+    with limited(1), limited(1), limited(2):
+        pass
+    assert calls == [n for n in (1, 2) for _ in threads._libraries()]
+
+
 def test_threads_come_back_after_an_error(two_threads):
     trainer = Trainer(Network([Dense(2, 2)]), "squared_error", "sgd", random_state=0)
     x = np.full((8, 2), 1e30)

@@ -191,12 +191,12 @@ class Backend(ABC):
         if transport not in self.transports:
             known = ", ".join(map(repr, self.transports))
             raise ValueError(f"transport={transport!r}: backend={self.name!r} has only {known}.")
+        self._join(comm, transport)
         self.comm = comm
-        self._join(transport)
         return self
 
-    def _join(self, transport: str) -> None:
-        self.xp.replace(all_reduce=StagedSum(self, self.comm))
+    def _join(self, comm: Any, transport: str) -> None:
+        self.xp.replace(all_reduce=StagedSum(self, comm))
 
     def session(self, dtype: str) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which arrays of `dtype` are made and used."""

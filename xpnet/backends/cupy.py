@@ -21,6 +21,10 @@ from .base import (
     imported,
 )
 from .cupy_fusion import CuPyNamespace
+from .cupy_slots import CuPySlot
+from .nccl import NCCL, CudaSum
+from .reductions import StagedSum
+from .slots import Layouts, Slot
 
 
 @functools.cache
@@ -76,6 +80,7 @@ class CuPy(Backend):
     """CuPy arrays on one CUDA device."""
 
     name = "cupy"
+    transports = ("host", "cuda", "nccl")
     remedy = (
         "Install an NVIDIA driver and a CuPy that matches it "
         "(pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]'), or use backend='numpy'"
@@ -136,6 +141,28 @@ class CuPy(Backend):
     def session(self, dtype: str) -> Iterator[None]:
         with super().session(dtype), self.device:
             yield
+
+    @functools.cached_property
+    def _copying(self) -> Any:
+        """The stream that all slots are copied on."""
+        import cupy
+
+        with self.device:
+            return cupy.cuda.Stream(non_blocking=True)
+
+    def slot(self, layouts: Layouts) -> Slot:
+        return CuPySlot(self, layouts, self._copying)
+
+    def _join(self, comm: Any, transport: str) -> None:
+        summed = self._summed(comm, transport)
+        for xp in (self.xp, self._fused):
+            xp.replace(all_reduce=summed)
+
+    def _summed(self, comm: Any, transport: str) -> Callable[[Array], Array]:
+        """Return what sums an array over all ranks."""
+        if transport == "nccl":
+            return NCCL(comm, self.device).all_reduce
+        return CudaSum(comm, self.device) if transport == "cuda" else StagedSum(self, comm)
 
     def _compiled(
         self, step: Step, state: Tree, parts: Parts, data: Tree

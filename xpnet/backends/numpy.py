@@ -59,9 +59,9 @@ class NumPy(Backend):
     def asarray(self, value: Any, dtype: str | None = None) -> np.ndarray:
         return np.asarray(value, dtype=dtype)
 
-    def _join(self, transport: str) -> None:
+    def _join(self, comm: Any, transport: str) -> None:
         self._tapes.clear()  # they know the communicator of before
-        self.xp.replace(all_reduce=HostSum(self.comm))
+        self.xp.replace(all_reduce=HostSum(comm))
 
     def threads(self, work: int) -> contextlib.AbstractContextManager[Any]:
         return limited(max(1, work // _WORK))

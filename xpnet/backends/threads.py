@@ -6,14 +6,26 @@ import contextlib
 import functools
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = ["limited"]
 
 _lock = threading.Lock()
-_within = 0
-_before: list[tuple[Any, int]] = []
-"""The libraries that were limited, and their threads before."""
+_asked: list[int] = []
+"""The numbers of all who ask now."""
+
+
+@dataclass
+class _Limited:
+    """A library, its threads before anybody asked, and those that it has now."""
+
+    library: Any
+    found: int
+    now: int
+
+
+_limited: list[_Limited] = []
 
 
 @functools.cache
@@ -25,26 +37,30 @@ def _libraries() -> list[Any]:
 
 @contextlib.contextmanager
 def limited(n_threads: int) -> Iterator[None]:
-    """Let no BLAS have more threads than that; of those who ask at a time, the first is heard.
+    """Let no BLAS have more threads than that; of those who ask at a time, the least holds.
 
     Parameters
     ----------
     n_threads : int
     """
     # The number is the process's: the last one out puts back what the first one found.
-    global _within
     with _lock:
-        _within += 1
-        if _within == 1:
-            for library in _libraries():
-                if (found := library.num_threads) > n_threads:
-                    _before.append((library, found))
-                    library.set_num_threads(n_threads)
+        if not _asked:
+            _limited[:] = [_Limited(b, n, n) for b in _libraries() for n in [b.num_threads]]
+        _asked.append(n_threads)
+        _apply()
     try:
         yield
     finally:
         with _lock:
-            _within -= 1
-            while _within == 0 and _before:
-                library, found = _before.pop()
-                library.set_num_threads(found)
+            _asked.remove(n_threads)
+            _apply()
+
+
+def _apply() -> None:
+    """Give each library as many threads as it had, or the least that is asked for."""
+    for each in _limited:
+        wanted = min([each.found, *_asked])
+        if wanted != each.now:
+            each.library.set_num_threads(wanted)
+            each.now = wanted
