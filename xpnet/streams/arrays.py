@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import validation
-from .pages import release
+from .pages import check_whole, release
 from .source import Block, ReadError, Source, lengths_of, ranges, reading, rows_of, told_rows
 
 
@@ -62,9 +62,7 @@ class ArraySource(Source):
             weights = None if self._weights is None else self._weights.read(begin, end)
             piece = Block(self._x.read(begin, end), self._y.read(begin, end), weights)
             yield piece
-            for part in piece:
-                if part is not None:
-                    release(part)
+            piece.release()
 
     def targets(self, block: int) -> Iterator[np.ndarray]:
         """Yield the targets of a block, a piece at a time, without reading features."""
@@ -149,6 +147,7 @@ class _Rows:
         told = f"{self.name}, {told_rows(begin, end)},"
         with reading(told):
             rows = np.asarray(self._array[begin:end])
+            check_whole(rows)
         shape = (end - begin, *self.shape[1:])
         if rows.shape != shape or rows.dtype != self.dtype:
             raise ReadError(

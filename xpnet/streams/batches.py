@@ -10,6 +10,8 @@ import numpy as np
 from .columns import Columns, arrow
 from .source import Block, Source, after, counted, each, ranges, reading, rows_of
 
+_TOLD = "X, which must give the same rows in each pass,"
+
 
 class _Form(NamedTuple):
     """What all batches have in common."""
@@ -74,7 +76,7 @@ class BatchSource(Source):
 
     def read(self, block: int, start: int = 0) -> Iterator[Block]:
         """Yield the batches from the row `start` on; those before are read and left out."""
-        yield from after(counted(self._blocks(), self.n_samples, "X"), start)
+        yield from after(counted(self._blocks(), self.n_samples, _TOLD), start)
 
     def _blocks(self) -> Iterator[Block]:
         """Yield the batches, each of them like the first one; those without rows are left out."""
@@ -84,6 +86,7 @@ class BatchSource(Source):
             for block in self._converted(batch, told):
                 self._check_form(block, told)
                 yield block
+                block.release()
                 row += len(block.x)
 
     def _batches(self) -> Iterable[Any]:
@@ -106,6 +109,9 @@ class BatchSource(Source):
             return
         with reading(told):
             table = arrow().table(batch)
+        if self._target is None:
+            names = ", ".join(table.column_names)
+            raise ValueError(f"target=None: name the column of the targets. Columns: {names}.")
         if self._columns is None:
             self._columns = Columns(table.schema, self._target, self._weight)
         columns = self._columns
@@ -129,8 +135,8 @@ class BatchSource(Source):
         with reading(told):
             x, t, *rest = map(np.asarray, batch)
         weights = rest[0] if rest else None
-        _check_arrays(x, t, weights, told)
-        if len(x):
+        if x.size or t.size:
+            _check_arrays(x, t, weights, told)
             yield Block(x, t, weights)
 
     def _check_form(self, block: Block, told: str) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from .. import validation
 from .arrays import ArraySource, has_slices
 from .batches import BatchSource
-from .parquet import ParquetSource, is_parquet
+from .parquet import ParquetSource
+from .parquet_files import is_parquet
 from .source import Source, reading
 from .tables import TableSource, is_reader, once_only
 

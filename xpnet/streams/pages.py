@@ -1,4 +1,4 @@
-"""Pages of memory maps, given back to the system once they have been read."""
+"""Pages of memory maps: given back to the system once read, never asked of a file cut short."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import mmap
 from typing import Any
 
 import numpy as np
+
+_AROUND = 1 << 21
+"""So far around what is read the system may have brought pages in."""
 
 
 def release(rows: np.ndarray) -> None:
@@ -18,19 +21,36 @@ def release(rows: np.ndarray) -> None:
     rows : array
         A view of a map, or any other array.
     """
-    pages = _read_only_map(rows)
-    if pages is None or not hasattr(mmap, "MADV_DONTNEED") or not rows.size:
+    view, pages = _map_of(rows)
+    if view is None or view.mode != "r" or not hasattr(mmap, "MADV_DONTNEED") or not rows.size:
         return
     origin = np.frombuffer(pages, dtype=np.uint8).__array_interface__["data"][0]
     low, high = np.lib.array_utils.byte_bounds(rows)
-    begin = (low - origin) // mmap.PAGESIZE * mmap.PAGESIZE
-    pages.madvise(mmap.MADV_DONTNEED, begin, high - origin - begin)
+    begin = max(0, low - origin - _AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
+    end = min(len(pages), high - origin + _AROUND)
+    pages.madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
 
-def _read_only_map(array: Any) -> mmap.mmap | None:
-    """Return the map whose view an array is, where the map is opened to be read only."""
-    mode = None
+def check_whole(rows: np.ndarray) -> None:
+    """Raise where a map's file has become shorter: to read its rows would end the process.
+
+    Parameters
+    ----------
+    rows : array
+        A view of a map, or any other array.
+    """
+    view, pages = _map_of(rows)
+    if view is None:
+        return
+    needed = view.offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY + len(pages)
+    if pages.size() < needed:
+        raise OSError(f"the file has {pages.size()} bytes, {needed} were mapped.")
+
+
+def _map_of(array: Any) -> tuple[np.memmap | None, Any]:
+    """Return the `np.memmap` that an array is a view of, and its map; or None twice."""
+    view = None
     while isinstance(array, np.ndarray):
-        mode = array.mode if isinstance(array, np.memmap) else mode
+        view = array if isinstance(array, np.memmap) else view
         array = array.base
-    return array if isinstance(array, mmap.mmap) and mode == "r" else None
+    return (view, array) if isinstance(array, mmap.mmap) else (None, None)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .pages import release
+
 BLOCK_BYTES = 1 << 22
 """So much is read at a time by default."""
 
@@ -35,10 +37,21 @@ class Block(NamedTuple):
     t: np.ndarray
     weights: np.ndarray | None
 
+    @property
+    def num_rows(self) -> int:
+        """How many rows there are, by Arrow's name."""
+        return len(self.x)
+
     def rows(self, first: int, last: int | None = None) -> Block:
         """Return the rows from `first` on, before `last`."""
         weights = None if self.weights is None else self.weights[first:last]
         return Block(self.x[first:last], self.t[first:last], weights)
+
+    def release(self) -> None:
+        """Give back the pages of memory maps that are read only."""
+        for part in self:
+            if part is not None:
+                release(part)
 
 
 class Source(ABC):
@@ -166,11 +179,11 @@ def each(items: Iterable[Any], what: Callable[[int], str]) -> Iterator[Any]:
         yield item
 
 
-def counted(pieces: Iterable[Block], n_samples: int, what: str) -> Iterator[Block]:
-    """Yield pieces, and raise where they are not as many rows as they were said to be."""
+def counted(pieces: Iterable[Any], n_samples: int, what: str) -> Iterator[Any]:
+    """Yield blocks or record batches, and raise where they are not as many rows as before."""
     row = 0
     for piece in pieces:
-        row += len(piece.x)
+        row += piece.num_rows
         if row > n_samples:
             raise ReadError(f"{what} had {n_samples} rows when it was opened, and has more now.")
         yield piece
