@@ -24,9 +24,10 @@ from ..placement import float_dtype
 from ..stacking import Outcome
 from ..state import TrainState, initial_state, snapshots
 from ..step import Problem
+from ..streams import as_stream
 from ..trainer import Trainer
 from ..training import DivergenceError
-from . import data, files, lbfgs, parameters
+from . import data, files, lbfgs, parameters, streamed
 from .attributes import OF_FITS
 from .convergence import Convergence
 from .data import Labelled
@@ -88,10 +89,19 @@ class BaseMLP(FittedMLP, ABC):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        X, y = data.check_fit(self, X, y, reset=first, numeric=is_regressor(self))
-        weights = data.check_weights(sample_weight, X.shape[0])
-        self._fit_targets(y, first=first, incremental=incremental)
-        train = Labelled(X, self._encode(y), self._sample_weights(y, weights))
+        stream = as_stream(X, y, sample_weight)
+        if stream is not None:
+            if incremental or checked.optimizer is None:
+                raise ValueError(
+                    "A stream is read by fit, with another solver than 'lbfgs', which needs all "
+                    "samples at a time; partial_fit takes a batch."
+                )
+            train = streamed.labelled(self, stream, reset=first)
+        else:
+            X, y = data.check_fit(self, X, y, reset=first, numeric=is_regressor(self))
+            weights = data.check_weights(sample_weight, X.shape[0])
+            self._fit_targets(y, first=first, incremental=incremental)
+            train = Labelled(X, self._encode(y), self._sample_weights(y, weights))
         held_out = None
         if validation_data is not None:
             if checked.optimizer is None:
@@ -100,7 +110,7 @@ class BaseMLP(FittedMLP, ABC):
         if first:
             self._forget()
         rng = check_random_state(self.random_state)
-        dtype = data.float_type(self, X) if first else float_dtype(self.coefs_[0])
+        dtype = data.float_type(self, train.X) if first else float_dtype(self.coefs_[0])
         if checked.optimizer is None:
             self._fit_lbfgs(train, self._begin(train, checked, dtype, rng, first), checked, dtype)
             return self
@@ -109,14 +119,14 @@ class BaseMLP(FittedMLP, ABC):
         if self.early_stopping and held_out is None:
             stratify = self._stratify(train.t)
             train, held_out = data.split(train, rng, self.validation_fraction, stratify)
-        data.warn_of_batch_size(self.batch_size, len(train.t))
+        data.warn_of_batch_size(self.batch_size, train.n_samples)
         self._fit_stochastic(
             train,
             checked,
             self._make_trainer(checked, dtype),
             rng,
             incremental=incremental,
-            validation_data=held_out,
+            validation_data=None if held_out is None else held_out.arguments,
             state=replace(state, generators=snapshots((rng,))),
             metadata=metadata,
         )
@@ -201,7 +211,8 @@ class BaseMLP(FittedMLP, ABC):
         incremental: bool,
         **fit: Any,
     ) -> None:
-        convergence = self._make_convergence(checked, len(train.t), incremental=incremental)
+        convergence = self._make_convergence(checked, train.n_samples, incremental=incremental)
+        x, t, weights = train.arguments
         self.callbacks_ = copy.deepcopy(checked.callbacks)
         for callback in self.callbacks_ if incremental else ():
             if isinstance(callback, Checkpoint):
@@ -209,11 +220,11 @@ class BaseMLP(FittedMLP, ABC):
         failure: DivergenceError | None = None
         try:
             trainer.fit(
-                train.X,
-                train.t,
+                x,
+                t,
                 epochs=1 if incremental else self.max_iter,
-                sampling=parameters.batches(self, len(train.t)),
-                sample_weight=train.weights,
+                sampling=parameters.batches(self, train.n_samples, streamed=train.stream is not None),
+                sample_weight=weights,
                 objectives=True,
                 callbacks=[convergence, *self.callbacks_],
                 **fit,

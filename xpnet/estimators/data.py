@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 from .. import backends, validation
 from ..backends import Array
 from ..placement import float_dtype
+from ..streams import Stream
 
 
 class Labelled(NamedTuple):
@@ -31,15 +32,28 @@ class Labelled(NamedTuple):
     Attributes
     ----------
     X : array or sparse matrix of shape (n_samples, n_features)
-        On the host, or a device array.
+        On the host, or a device array; of a stream, its first rows.
     t : numpy.ndarray
         Targets as the loss takes them.
     weights : numpy.ndarray of shape (n_samples,) or None
+    stream : Stream or None
+        All rows, where they are not in memory.
     """
 
     X: Any
     t: np.ndarray
     weights: np.ndarray | None
+    stream: Stream | None = None
+
+    @property
+    def n_samples(self) -> int:
+        """How many samples there are."""
+        return len(self.t) if self.stream is None else self.stream.n_samples
+
+    @property
+    def arguments(self) -> tuple[Any, Any, Any]:
+        """What `Trainer.fit` takes as x, t and sample weights."""
+        return self[:3] if self.stream is None else (self.stream, None, None)
 
 
 CLIPPED = "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped."
@@ -142,8 +156,11 @@ def split(
     samples: Labelled, rng: np.random.RandomState, fraction: float, stratify: np.ndarray | None
 ) -> tuple[Labelled, Labelled]:
     """Return the samples to train on and those to validate on, in scikit-learn's draw."""
+    if samples.stream is not None:
+        stream, held_out = samples.stream.split(fraction, rng)
+        return samples._replace(stream=stream), Labelled(*held_out, *[None] * (3 - len(held_out)))
     parts = split_rows(len(samples.t), rng, fraction, stratify)
-    train, held_out = (Labelled(*(_take(array, rows) for array in samples)) for rows in parts)
+    train, held_out = (Labelled(*(_take(array, rows) for array in samples[:3])) for rows in parts)
     return train, held_out
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import backends, options, validation
-from ..batches import Batches, InOrder, Reshuffled
+from ..batches import Batches, InOrder, Reshuffled, Shuffled
 from ..callbacks import Callback
 from ..initializers import Glorot
 from ..layers import ACTIVATIONS, Dense, Dropout, Layer, Sigmoid
@@ -252,7 +252,9 @@ def _check_lbfgs(p: Any, checked: Parameters) -> None:
             )
 
 
-def batches(p: Any, n_samples: int) -> Batches:
+def batches(p: Any, n_samples: int, *, streamed: bool = False) -> Batches:
     """Return the batches that are drawn from so many samples."""
     size = min(200, n_samples) if p.batch_size == "auto" else min(p.batch_size, n_samples)
-    return Reshuffled(size) if p.shuffle else InOrder(size)
+    if not p.shuffle:
+        return InOrder(size)
+    return Shuffled(size) if streamed else Reshuffled(size)

@@ -102,13 +102,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         store_parameters(self, locals())
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, validation_data: Any = None
     ) -> Self:
         """Train.
 
         Parameters
         ----------
-        X : array, pandas data frame or sparse matrix of shape (n_samples, n_features)
+        X : array, pandas data frame or sparse matrix of shape (n_samples, n_features), or Stream
+            A stream has its targets and weights in itself. What is stored elsewhere (h5py, zarr,
+            functions that return batches) is read as ``Stream(X, y)``.
         y : array of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array of shape (n_samples,), optional
         validation_data : tuple (X, y) or (X, y, sample_weight), optional

@@ -196,7 +196,29 @@ class Stream:
             check_is_fitted(scaler)
         except NotFittedError:
             self._fit(scaler)
-        return self._with(_transforms=(*self._transforms, scaler.transform))
+        return self.transformed(scaler.transform)
+
+    def transformed(self, transform: Callable[[np.ndarray], np.ndarray]) -> Stream:
+        """Return the stream with its features transformed, after what transforms them already.
+
+        Parameters
+        ----------
+        transform : callable
+            As for the constructor.
+
+        Returns
+        -------
+        Stream
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpnet import Stream
+        >>> data = Stream(np.ones((2, 3)), np.zeros(2)).transformed(lambda x: 2 * x[:, :1])
+        >>> data.n_features, data.first.x.tolist()
+        (1, [[2.0], [2.0]])
+        """
+        return self._with(_transforms=(*self._transforms, _check_transform(transform)))
 
     def _fit(self, scaler: Any) -> None:
         if not hasattr(scaler, "partial_fit"):
