@@ -1,16 +1,20 @@
 """The tutorials' own question on breast cancer: which batch size, rate, penalty and optimizer?
 
 They say that it is found by experiment. Here all candidates are trained on all folds in stacks,
-and the experiment takes a few seconds.
+and the experiment takes a few seconds. With ``--dask tcp://HOST:8786`` a Dask cluster trains them.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import common
+import joblib
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
@@ -25,8 +29,61 @@ GRID = {
 }
 QUICK = {"batch_size": [32, 128], "learning_rate_init": [0.01, 0.1], "alpha": [0.0, 0.01]}
 
+PATIENCE = 5
+"""So many seconds a scheduler has to answer."""
 
-def search(grid: dict[str, list[Any]], epochs: int, **where: Any) -> StackedGridSearchCV:
+
+@contextlib.contextmanager
+def spread_over(address: str | None) -> Iterator[int | None]:
+    """Send joblib's work to the workers of a Dask cluster, where a scheduler's address is given.
+
+    Yields
+    ------
+    int or None
+        The `n_jobs` that has all workers work.
+
+    Raises
+    ------
+    ImportError
+        distributed is not installed.
+    ConnectionError
+        No scheduler answers.
+    """
+    if address is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError("--dask needs distributed: pip install 'xpnet[dask]'.") from error
+    check_scheduler(address)
+    with (
+        Client(address, timeout=PATIENCE, set_as_default=False) as client,
+        joblib.parallel_config(backend="dask", client=client),
+    ):
+        yield -1
+
+
+def check_scheduler(address: str) -> None:
+    """Raise where no scheduler answers: a Client waits for ever for what does not speak Dask."""
+    from distributed import rpc
+
+    async def identity() -> dict[str, Any]:
+        async with rpc(address) as server:
+            return await server.identity()
+
+    try:
+        found = asyncio.run(asyncio.wait_for(identity(), PATIENCE))
+    except Exception as error:  # of any kind: what listens there may answer anything
+        reason = str(error) or f"no answer in {PATIENCE} seconds"
+        raise ConnectionError(f"--dask {address}: no Dask scheduler is there: {reason}.") from error
+    if "workers" not in found:  # as a worker and its nanny answer
+        raise ConnectionError(f"--dask {address}: a {found['type']} is there, not a scheduler.")
+
+
+def search(
+    grid: dict[str, list[Any]], epochs: int, n_jobs: int | None = None, **where: Any
+) -> StackedGridSearchCV:
     """Fit all candidates on five folds; without early stopping, as the tutorials do."""
     d = datasets.load_breast_cancer()
     net = MLPClassifier(
@@ -39,7 +96,13 @@ def search(grid: dict[str, list[Any]], epochs: int, **where: Any) -> StackedGrid
         **where,
     )
     found = StackedGridSearchCV(
-        net, grid, cv=5, verbose=1, validation_curves=True, progress="breast cancer"
+        net,
+        grid,
+        cv=5,
+        n_jobs=n_jobs,
+        verbose=1,
+        validation_curves=True,
+        progress="breast cancer",
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -58,12 +121,15 @@ def table(found: StackedGridSearchCV, n: int = 5) -> str:
 
 
 def main() -> None:
-    options = common.parser(__doc__).parse_args()
+    parser = common.parser(__doc__)
+    parser.add_argument("--dask", metavar="ADDRESS", help="train on the workers of this scheduler")
+    options = parser.parse_args()
     grid, epochs = (QUICK, 5) if options.quick else (GRID, 50)
-    began = time.perf_counter()
-    with threadpool_limits(1):  # on nets this small a second thread costs more than it brings
-        found = search(grid, epochs, **common.where(options))
-    seconds = time.perf_counter() - began
+    # on nets this small a second thread costs more than it brings; Dask's workers have one each
+    with threadpool_limits(1), spread_over(options.dask) as n_jobs:
+        began = time.perf_counter()
+        found = search(grid, epochs, n_jobs, **common.where(options))
+        seconds = time.perf_counter() - began
     d = datasets.load_breast_cancer()
     n = len(found.cv_results_["params"])
     print(f"{n} candidates on 5 folds in {seconds:.1f} s, {seconds / n / 5 * 1e3:.1f} ms a fit:")
