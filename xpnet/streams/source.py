@@ -37,11 +37,6 @@ class Block(NamedTuple):
     t: np.ndarray
     weights: np.ndarray | None
 
-    def rows(self, index: Any) -> Block:
-        """Return some rows, by a slice or a mask."""
-        weights = None if self.weights is None else self.weights[index]
-        return Block(self.x[index], self.t[index], weights)
-
     @property
     def num_rows(self) -> int:
         """How many rows there are, by Arrow's name."""
