@@ -16,7 +16,7 @@ from . import validation
 from .backends import Backend
 from .backends.threads import limited
 
-__all__ = ["ALONE", "TRANSPORTS", "Connected", "Ranks", "ranks_of"]
+__all__ = ["ALONE", "TRANSPORTS", "Connected", "RankError", "Ranks", "ranks_of"]
 
 TRANSPORTS = ("host", "cuda", "nccl")
 """How sums of device arrays travel: by way of the host, by a CUDA-aware MPI, by NCCL."""
@@ -32,6 +32,10 @@ def check_comm(comm: Any) -> Any:
             f"comm={comm!r} must be a communicator of mpi4py, such as mpi4py.MPI.COMM_WORLD."
         )
     return comm
+
+
+class RankError(RuntimeError):
+    """Another rank failed; the message is that rank's."""
 
 
 class Ranks:
@@ -86,7 +90,7 @@ class Ranks:
 
         Raises
         ------
-        RuntimeError
+        RankError
             Another rank failed; the message is that rank's.
         """
         return contextlib.nullcontext()
@@ -154,7 +158,7 @@ class Connected(Ranks):
             raise failure
         for rank, text in enumerate(told):
             if text is not None:
-                raise RuntimeError(f"Rank {rank} of {self.size} failed: {text}")
+                raise RankError(f"Rank {rank} of {self.size} failed: {text}")
 
     def check_same(self, what, told):
         texts = self.comm.allgather(told())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,7 +77,7 @@ class Feed:
 
     def windows(
         self, plan: Plan, template: Samples, first_step: int, n_steps: int
-    ) -> Iterator[Window]:
+    ) -> Generator[Window]:
         """Yield the buffers of an epoch, from one step on up to another one.
 
         Parameters
@@ -94,11 +94,12 @@ class Feed:
                 begin, end = number * per, min((number + 1) * per, n_steps)
                 steps = slice(max(begin, first_step), end)
                 parts = _batches(plan, number, steps.start - begin, end - begin)
+                samples = self._samples(template, slot, arrays, plan.rows_in(number))
                 slot.ready()
-                yield Window(
-                    self._samples(template, slot, arrays, plan.rows_in(number)), parts, steps
-                )
-                slot.used()
+                try:
+                    yield Window(samples, parts, steps)
+                finally:
+                    slot.used()
 
     def _samples(
         self, template: Samples, slot: Slot, arrays: tuple[Any, ...], n_rows: int
@@ -110,7 +111,7 @@ class Feed:
         weights = slot.host[2][:n_rows].astype(np.float64) if weighted else None
         return template._replace(data=data, t=slot.host[1], weights=weights)
 
-    def _buffers(self, plan: Plan, numbers: range) -> Iterator[tuple[Slot, tuple[Any, ...]]]:
+    def _buffers(self, plan: Plan, numbers: range) -> Generator[tuple[Slot, tuple[Any, ...]]]:
         """Yield slots that another thread fills; what is yielded is free again at the next turn."""
         free: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
         full: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -161,7 +162,7 @@ class Feed:
         except BaseException as error:
             full.put(error)
 
-    def _pieces(self, plan: Plan, numbers: range) -> Iterator[Block]:
+    def _pieces(self, plan: Plan, numbers: range) -> Generator[Block]:
         """Yield the rows that the plan reads from the first of some buffers on."""
         for block, start in plan.reads(numbers.start):
             row = start
@@ -219,9 +220,7 @@ class _Rows:
             parts = [part for part in piece if part is not None]
             for array, part in zip(arrays, parts, strict=True):
                 array[row : row + n] = part[:n]
-            self._rest = None
-            if n < len(piece.t):
-                self._rest = Block(*(part if part is None else part[n:] for part in piece))
+            self._rest = piece.rows(n) if n < len(piece.t) else None
             row += n
 
 

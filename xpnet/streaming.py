@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,7 +85,7 @@ class StreamRun(Run):
         history: History,
         max_steps: int | None = None,
         learning_rate: Any = None,
-    ) -> Iterator[TrainState]:
+    ) -> Generator[TrainState]:
         """Run one epoch, or what is left of one, see `Run.epoch`."""
         began = time.perf_counter()
         drawn = int(self.generators[0].randint(2**31 - 1))

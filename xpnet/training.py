@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -128,7 +128,7 @@ class Run:
         history: History,
         max_steps: int | None = None,
         learning_rate: Any = None,
-    ) -> Iterator[TrainState]:
+    ) -> Generator[TrainState]:
         """Run one epoch, or its first `max_steps` steps, and add it to the history.
 
         Parameters

@@ -13,7 +13,9 @@ from typing import NoReturn
 
 from .. import __version__
 from ..backends import BackendUnavailableError
+from ..distributed import RankError
 from . import bench, info, parity, train
+from .ranks import is_first
 
 __all__ = ["main"]
 
@@ -59,8 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         return arguments.run(arguments)
-    except _USER_ERRORS as error:
-        print(f"xpnet: error: {error}", file=sys.stderr)
+    except (*_USER_ERRORS, RankError) as error:
+        if is_first():
+            print(f"xpnet: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("xpnet: interrupted", file=sys.stderr)

@@ -11,11 +11,12 @@ import numpy as np
 
 from .. import initializers, validation
 from ..batches import SAMPLINGS, Batches
-from ..datasets import DATASETS, Dataset, load_mnist, load_table
+from ..datasets import DATASETS, Dataset, load_mnist, load_table, stream_table
 from ..layers import ACTIVATIONS, Dense, Dropout, Layer
 from ..losses import LOSSES, Loss, SoftmaxCrossEntropy
 from ..network import Network
 from ..optimizers import OPTIMIZERS, SCHEDULES, Optimizer, Schedule
+from ..streams import BUFFER_BYTES
 
 HIDDEN = {"breast-cancer": [10], "digits": [50], "moons": [10, 5], "mnist": [50]}
 HIDDEN_OF_FILES = [50]
@@ -39,12 +40,21 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
     name = arguments.data
     if arguments.data_home is not None and name != "mnist":
         raise ValueError(f"--data-home is for mnist; DATA is {name!r}.")
+    suffix = Path(name).suffix.lower()
+    if arguments.buffer_mib is not None and (name in DATASETS or suffix != ".parquet"):
+        raise ValueError(f"--buffer-mib is for .parquet files; DATA is {name!r}.")
     if name not in DATASETS:
-        if Path(name).suffix.lower() in (".npz", ".csv") or Path(name).exists():
+        if suffix == ".parquet":
+            mib = validation.check_integer(
+                "--buffer-mib", arguments.buffer_mib or BUFFER_BYTES >> 20
+            )
+            return stream_table(name, arguments.target, buffer_bytes=mib << 20)
+        if suffix in (".npz", ".csv") or Path(name).exists():
             return load_table(name, target=arguments.target)
-        validation.check_choice("DATA", name, [*DATASETS, "a path that ends in .npz or .csv"])
+        files = "a path that ends in .npz, .csv or .parquet"
+        validation.check_choice("DATA", name, [*DATASETS, files])
     if arguments.target is not None:
-        raise ValueError(f"--target is for .csv files; DATA is {name!r}.")
+        raise ValueError(f"--target is for .csv and .parquet files; DATA is {name!r}.")
     return load_mnist(arguments.data_home) if name == "mnist" else DATASETS[name]()
 
 
@@ -104,7 +114,7 @@ def make_network(arguments: argparse.Namespace, data: Dataset, loss: Loss) -> Ne
     if arguments.dropout and not hidden:
         raise ValueError("--dropout needs a hidden layer; --hidden has none.")
     layers: list[Layer] = []
-    n_inputs = data.x_train.shape[1]
+    n_inputs = data.x_val.shape[1]
     for size in hidden:
         layers += [Dense(n_inputs, size, **options), ACTIVATIONS[arguments.activation]()]
         layers += [dropout] if arguments.dropout else []

@@ -8,8 +8,9 @@ from typing import Any
 
 from .. import backends, plots, validation
 from ..batches import SAMPLINGS
-from ..callbacks import ProgressBar
+from ..callbacks import Callback, Checkpoint, ProgressBar
 from ..datasets import DATASETS, Dataset
+from ..distributed import ranks_of
 from ..history import History
 from ..layers import ACTIVATIONS, Dense
 from ..losses import LOSSES
@@ -28,6 +29,7 @@ from .build import (
     make_optimizer,
 )
 from .outputs import check_file, check_picture
+from .ranks import is_first, world
 
 _EPOCHS = 20
 _NAMES: dict[str, Any] = {
@@ -46,7 +48,9 @@ _NAMES: dict[str, Any] = {
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "data", metavar="DATA", help=f"{', '.join(DATASETS)}, or the path of a .npz or .csv file"
+        "data",
+        metavar="DATA",
+        help=f"{', '.join(DATASETS)}, or the path of a .npz, .csv or .parquet file",
     )
     _add_data_and_net(parser)
     _add_training(parser.add_argument_group("training"))
@@ -55,7 +59,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def _add_data_and_net(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
-    data.add_argument("--target", metavar="NAME", help="the .csv file's column to predict")
+    data.add_argument("--target", metavar="NAME", help="the table's column to predict")
+    data.add_argument(
+        "--buffer-mib",
+        type=int,
+        metavar="N",
+        help="of a .parquet file, which is streamed: a buffer's size, of two (default: 256)",
+    )
     data.add_argument("--data-home", metavar="DIR", help="the folder of MNIST's files")
     net = parser.add_argument_group("net")
     sizes = {**HIDDEN, "files": HIDDEN_OF_FILES}
@@ -107,6 +117,17 @@ def _add_machine_and_results(group: Any) -> None:
     group.add_argument("--quiet", action="store_true", help="no progress bar")
     group.add_argument("--plot", metavar="FILE", help="write the loss curves (.png)")
     group.add_argument("--save", metavar="FILE", help="write the net (.safetensors)")
+    group.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="write the run as it goes, and go on from it if it is there",
+    )
+    group.add_argument(
+        "--average-every",
+        type=int,
+        metavar="N",
+        help="of several ranks (mpiexec): average parameters every N steps, not gradients at each",
+    )
 
 
 def _add_name(group: Any, option: str, default: str | None, told: str | None = None) -> None:
@@ -116,12 +137,14 @@ def _add_name(group: Any, option: str, default: str | None, told: str | None = N
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, print a summary, and write what was asked for."""
-    _check(arguments)
-    backend = backends.get(arguments.backend, arguments.device)
-    batches = make_batches(arguments)
-    data = load_data(arguments)
-    loss = make_loss(arguments.loss, data)
-    steps = batches.n_steps(len(data.x_train), 0)
+    comm = world()
+    with ranks_of(comm).alike():
+        _check(arguments)
+        backend = backends.get(arguments.backend, arguments.device)
+        batches = make_batches(arguments)
+        data = load_data(arguments)
+        loss = make_loss(arguments.loss, data)
+    steps = batches.n_steps(data.n_train, 0)
     iterations, epochs = arguments.iterations, arguments.epochs or _EPOCHS
     if iterations is not None:
         epochs = math.ceil(iterations / steps)
@@ -135,16 +158,20 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         dtype=arguments.dtype,
         random_state=arguments.seed,
+        comm=comm,
+        average_every=arguments.average_every,
     )
     history = trainer.fit(
         data.x_train,
-        data.t_train,
+        None if data.is_streamed else data.t_train,
         epochs=epochs if iterations is None else None,
         iterations=iterations,
         sampling=batches,
         validation_data=(data.x_val, data.t_val),
-        callbacks=[] if arguments.quiet else [ProgressBar(data.name)],
+        callbacks=_callbacks(arguments, data.name),
     )
+    if not is_first():
+        return 0
     summary = {"data": repr(data).strip("<>"), **_summary(trainer, history, data)}
     summary["backend"] = f"{backend}, {_dtype(trainer)}"
     if arguments.save is not None:
@@ -154,6 +181,13 @@ def run(arguments: argparse.Namespace) -> int:
     for name, text in summary.items():
         print(f"{name:<11}{text}")
     return 0
+
+
+def _callbacks(arguments: argparse.Namespace, label: str) -> list[Callback]:
+    callbacks: list[Callback] = [] if arguments.quiet else [ProgressBar(label)]
+    if arguments.checkpoint is not None:
+        callbacks.append(Checkpoint(arguments.checkpoint))
+    return callbacks
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -168,6 +202,7 @@ def _check(arguments: argparse.Namespace) -> None:
     for size in arguments.hidden or ():
         validation.check_integer("--hidden", size)
     check_file("--save", arguments.save)
+    check_file("--checkpoint", arguments.checkpoint)
     check_picture("--plot", arguments.plot)
 
 
@@ -177,9 +212,12 @@ def _dtype(trainer: Trainer) -> str:
 
 def _summary(trainer: Trainer, history: History, data: Dataset) -> dict[str, str]:
     problem, state = trainer.problem, trainer.state_
-    train_loss, train_score = trainer.evaluate(data.x_train, data.t_train)
-    losses = {"train": train_loss, "validation": history.val_losses[-1]}
-    scores = {"train": train_score, "validation": history.val_scores[-1]}
+    losses, scores = {}, {}
+    if data.is_streamed:
+        losses["last epoch"] = history.losses[-1]
+    else:
+        losses["train"], scores["train"] = trainer.evaluate(data.x_train, data.t_train)
+    losses["validation"], scores["validation"] = history.val_losses[-1], history.val_scores[-1]
     if data.x_test is not None:
         losses["test"], scores["test"] = trainer.evaluate(data.x_test, data.t_test)
     seconds = sum(history.seconds)

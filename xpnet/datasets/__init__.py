@@ -8,6 +8,7 @@ from .bundled import load_breast_cancer, load_digits, load_moons
 from .dataset import Dataset
 from .idx import read_idx
 from .mnist import load_mnist
+from .streamed import stream_table
 from .tables import load_table
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "load_moons",
     "load_table",
     "read_idx",
+    "stream_table",
 ]
 
 DATASETS: dict[str, Callable[..., Dataset]] = {

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from ..streams import Stream
 
 __all__ = ["Dataset"]
 
@@ -16,7 +19,7 @@ class Dataset:
     Attributes
     ----------
     x_train, x_val, x_test : numpy.ndarray of shape (samples, features)
-        `x_test` is None where nothing is held back for testing.
+        `x_train` may be a `Stream`. `x_test` is None where nothing is held back for testing.
     t_train, t_val, t_test : numpy.ndarray of shape (samples,) or (samples, outputs)
         Class numbers are integers, amounts are floats.
     name : str
@@ -29,13 +32,23 @@ class Dataset:
     <Dataset: 3 train, 1 validation, 0 test, 2 features, 3 classes>
     """
 
-    x_train: np.ndarray
+    x_train: Any
     t_train: np.ndarray
     x_val: np.ndarray
     t_val: np.ndarray
     x_test: np.ndarray | None = None
     t_test: np.ndarray | None = None
     name: str = "Dataset"
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the samples to train on are read while a net is trained."""
+        return isinstance(self.x_train, Stream)
+
+    @property
+    def n_train(self) -> int:
+        """How many samples to train on there are."""
+        return self.x_train.n_samples if isinstance(self.x_train, Stream) else len(self.x_train)
 
     @property
     def n_classes(self) -> int | None:
@@ -49,6 +62,6 @@ class Dataset:
         n_test = 0 if self.x_test is None else len(self.x_test)
         classes = "" if self.n_classes is None else f", {self.n_classes} classes"
         return (
-            f"<{self.name}: {len(self.x_train)} train, {len(self.x_val)} validation, "
-            f"{n_test} test, {self.x_train.shape[1]} features{classes}>"
+            f"<{self.name}: {self.n_train} train, {len(self.x_val)} validation, "
+            f"{n_test} test, {self.x_val.shape[1]} features{classes}>"
         )

@@ -213,6 +213,7 @@ class BaseMLP(FittedMLP, ABC):
     ) -> None:
         convergence = self._make_convergence(checked, train.n_samples, incremental=incremental)
         x, t, weights = train.arguments
+        streamed = train.stream is not None
         self.callbacks_ = copy.deepcopy(checked.callbacks)
         for callback in self.callbacks_ if incremental else ():
             if isinstance(callback, Checkpoint):
@@ -223,7 +224,7 @@ class BaseMLP(FittedMLP, ABC):
                 x,
                 t,
                 epochs=1 if incremental else self.max_iter,
-                sampling=parameters.batches(self, train.n_samples, streamed=train.stream is not None),
+                sampling=parameters.batches(self, train.n_samples, streamed=streamed),
                 sample_weight=weights,
                 objectives=True,
                 callbacks=[convergence, *self.callbacks_],

@@ -53,7 +53,9 @@ class Labelled(NamedTuple):
     @property
     def arguments(self) -> tuple[Any, Any, Any]:
         """What `Trainer.fit` takes as x, t and sample weights."""
-        return self[:3] if self.stream is None else (self.stream, None, None)
+        if self.stream is not None:
+            return self.stream, None, None
+        return self.X, self.t, self.weights
 
 
 CLIPPED = "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped."
@@ -157,10 +159,10 @@ def split(
 ) -> tuple[Labelled, Labelled]:
     """Return the samples to train on and those to validate on, in scikit-learn's draw."""
     if samples.stream is not None:
-        stream, held_out = samples.stream.split(fraction, rng)
-        return samples._replace(stream=stream), Labelled(*held_out, *[None] * (3 - len(held_out)))
+        stream, (x, t, *weights) = samples.stream.split(fraction, rng)
+        return samples._replace(stream=stream), Labelled(x, t, weights[0] if weights else None)
     parts = split_rows(len(samples.t), rng, fraction, stratify)
-    train, held_out = (Labelled(*(_take(array, rows) for array in samples[:3])) for rows in parts)
+    train, held_out = (Labelled(*(_take(a, rows) for a in samples.arguments)) for rows in parts)
     return train, held_out
 
 

@@ -46,9 +46,7 @@ class Plan:
 
     def blocks_of(self, rank: int) -> np.ndarray:
         """Return the blocks that a rank reads, in its order."""
-        n = len(self.lengths)
-        order = np.arange(n) if self.seed is None else self._generator(0).permutation(n)
-        return order[rank :: self.ranks]
+        return self._permutation(len(self.lengths), 0)[rank :: self.ranks]
 
     @cached_property
     def blocks(self) -> np.ndarray:
@@ -118,8 +116,8 @@ class Plan:
 
     def order(self, buffer: int) -> np.ndarray:
         """Return the order in which the rows of a buffer are trained on."""
-        n = self.rows_in(buffer)
-        return np.arange(n) if self.seed is None else self._generator(1 + buffer).permutation(n)
+        # The ranks shuffle their buffers differently; which blocks are whose they agree upon.
+        return self._permutation(self.rows_in(buffer), 1 + buffer, self.rank)
 
     def reads(self, buffer: int) -> Iterator[tuple[int, int]]:
         """Yield what is read from the beginning of a buffer on: blocks, and the first row of each.
@@ -132,7 +130,7 @@ class Plan:
             begin = int(self._ends[k]) - self.lengths[self.blocks[k]]
             yield int(self.blocks[k]), max(0, row - begin)
 
-    def _generator(self, stream: int) -> np.random.RandomState:
-        # The ranks shuffle their buffers differently; which blocks are whose they agree upon.
-        own = [self.rank] if stream else []
-        return np.random.RandomState([self.seed, stream, *own])
+    def _permutation(self, n: int, *key: int) -> np.ndarray:
+        if self.seed is None:
+            return np.arange(n)
+        return np.random.RandomState([self.seed, *key]).permutation(n)

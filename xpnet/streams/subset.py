@@ -46,7 +46,8 @@ class Subset(Source):
         for piece in self.source.read(block, row):
             kept = _kept(out, row, len(piece.x))
             row += len(piece.x)
-            yield Block(*(None if part is None else part[kept] for part in piece))
+            weights = None if piece.weights is None else piece.weights[kept]
+            yield Block(piece.x[kept], piece.t[kept], weights)
 
     def targets(self, block: int) -> Iterator[np.ndarray]:
         """Yield the targets of a block that are kept."""

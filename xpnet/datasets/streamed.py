@@ -1,0 +1,87 @@
+"""The user's own table, too large for memory: a Parquet file, read while a net is trained."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import validation
+from ..streams import BUFFER_BYTES, Stream
+from .dataset import Dataset
+
+__all__ = ["stream_table"]
+
+
+def stream_table(
+    path: str | os.PathLike[str], target: str | None = None, *, buffer_bytes: int = BUFFER_BYTES
+) -> Dataset:
+    """Open a Parquet file to be streamed, and hold out a part of it for validation.
+
+    Parameters
+    ----------
+    path : str or path
+        All columns but the target are numeric.
+    target : str, optional
+        The name of the target's column. As for `load_table`: whole numbers are class numbers, other
+        numbers are amounts, words are names of classes, numbered in sorted order.
+    buffer_bytes : int, default 2**28
+        As for `Stream`.
+
+    Returns
+    -------
+    Dataset
+        Its `x_train` is a `Stream`, which has its targets in itself; `t_train` are targets of some
+        samples, those of each class among them. A random fifth of the samples, at most as many as a
+        buffer has, is for validation, the same one each time.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It cannot be read, or the target is not among its columns.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import pyarrow as pa
+    >>> import pyarrow.parquet as pq
+    >>> table = pa.table({"length": [5.1, 1.4] * 5, "kind": ["rose", "iris"] * 5})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pq.write_table(table, f"{folder}/flowers.parquet")
+    ...     stream_table(f"{folder}/flowers.parquet", target="kind")
+    <flowers: 8 train, 2 validation, 0 test, 1 features, 2 classes>
+    """
+    path = validation.check_path("path", path).expanduser()
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {problem}; a .parquet file is needed.")
+    stream = Stream(path, target=target, buffer_bytes=buffer_bytes)
+    values = _values(stream)
+    if values is not None and values.dtype.kind not in "biu":
+        stream, values = _numbered(stream, values), np.arange(len(values))
+    train, (x, t, *_) = stream.split(0.2, random_state=42)
+    some = t if values is None else np.concatenate([values, t])
+    return Dataset(train, some, x, t, name=path.stem)
+
+
+def _values(stream: Stream) -> np.ndarray | None:
+    """Return the values that the targets have; None where they are amounts."""
+    found: Any = None
+    for t in _targets(stream):
+        if t.dtype.kind == "f":
+            return None
+        found = np.unique(t) if found is None else np.union1d(found, t)
+    return found
+
+
+def _targets(stream: Stream) -> Iterator[np.ndarray]:
+    for block in range(len(stream.source.lengths)):
+        yield from stream.targets(block)
+
+
+def _numbered(stream: Stream, names: np.ndarray) -> Stream:
+    return stream.relabeled(lambda block: block._replace(t=np.searchsorted(names, block.t)))
