@@ -18,8 +18,9 @@ import numpy as np
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     """Return `value` where it is one of `choices`; the error names the nearest one."""
     choices = list(choices)
-    if isinstance(value, str) and value.lower() in choices:
-        return value.lower()
+    for text in (value, value.lower()) if isinstance(value, str) else ():
+        if text in choices:
+            return text
     nearest = difflib.get_close_matches(str(value).lower(), choices, n=1, cutoff=0.5)
     hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
     raise ValueError(f"{name}={value!r} is unknown. {hint}Known: {', '.join(choices)}.")

@@ -57,7 +57,8 @@ class NumPy(Backend):
         return cls()
 
     def asarray(self, value: Any, dtype: str | None = None) -> np.ndarray:
-        return np.asarray(value, dtype=dtype)
+        # From an array that is not aligned `take` would copy all of it at every step.
+        return np.require(np.asarray(value, dtype=dtype), requirements="A")
 
     def _join(self, comm: Any, transport: str) -> None:
         self._tapes.clear()  # they know the communicator of before

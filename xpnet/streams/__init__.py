@@ -1,8 +1,8 @@
 """Data larger than memory: read block by block, in a random order, while a net is trained."""
 
 from .plan import Plan
-from .source import Block, ReadError, Source
 from .sorting import warn_if_sorted
+from .source import Block, ReadError, Source
 from .stream import BUFFER_BYTES, Stream, as_stream
 
 __all__ = [

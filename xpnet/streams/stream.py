@@ -190,7 +190,7 @@ class Stream:
         from sklearn.exceptions import NotFittedError
         from sklearn.utils.validation import check_is_fitted
 
-        if not hasattr(scaler, "transform"):
+        if isinstance(scaler, type) or not hasattr(scaler, "transform"):
             raise TypeError(f"scaler={scaler!r} must be a transformer, such as StandardScaler().")
         try:
             check_is_fitted(scaler)
