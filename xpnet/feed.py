@@ -64,8 +64,8 @@ class Feed:
         self.ranks = ranks
         if ranks.size > len(stream.source.lengths):
             raise ValueError(
-                f"x has {len(stream.source.lengths)} block(s) for {ranks.size} ranks, each of which "
-                "reads blocks of its own: pass a smaller block_rows, or fewer ranks."
+                f"x has {len(stream.source.lengths)} block(s) for {ranks.size} ranks, which read "
+                "blocks of their own each: pass a smaller block_rows, or fewer ranks."
             )
         self._slots: list[Slot] = []
 

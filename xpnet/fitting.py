@@ -153,8 +153,8 @@ class Fit:
         Raises
         ------
         FloatingPointError
-            Training diverged; `state` is that before the epoch (of a stream, the buffer) in which it
-        did.
+            Training diverged; `state` is that before the epoch in which it did; of a stream, before
+            the buffer.
         """
         try:
             with contextlib.closing(self.epochs()) as epochs:

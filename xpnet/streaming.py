@@ -17,7 +17,8 @@ from .feed import Feed, Window
 from .history import History
 from .placement import Placement, Samples
 from .state import TrainState
-from .streams import Stream, warn_if_sorted
+from .streams import Stream
+from .streams.sorting import warn_if_sorted
 from .training import Rows, Run, Steps
 
 __all__ = ["StreamRun", "stream_run"]
@@ -90,7 +91,7 @@ class StreamRun(Run):
         began = time.perf_counter()
         drawn = int(self.generators[0].randint(2**31 - 1))
         plan = self.feed.plan(None if isinstance(self.batches, InOrder) else drawn)
-        done = first = state.steps_into_epoch
+        done = state.steps_into_epoch
         last = plan.n_steps if max_steps is None else min(plan.n_steps, done + max_steps)
         windows = self.feed.windows(plan, self.samples, done, last)
         with contextlib.closing(windows):

@@ -28,7 +28,7 @@ from .problems import of_model
 from .state import TrainState, check_state, initial_state
 from .step import Problem, make_step
 from .streaming import stream_run
-from .streams import as_stream
+from .streams.stream import as_stream
 from .training import DivergenceError, Run
 
 __all__ = ["Trainer"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from right_calls import BINARY, FOLDER, NET, T, X, trainer
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 import xpnet
@@ -184,6 +185,7 @@ BATCHES = [
 CALLBACKS = [
     *paths("CSVLogger", "Checkpoint"),
     *counts("Checkpoint", "every", none=True),
+    *reals("Checkpoint", "every_seconds", -1.0, INF),
     *flags(("Checkpoint", "resume"), ("EarlyStopping", "restore_best")),
     ("EarlyStopping", "monitor", "val_loss", VE),
     ("EarlyStopping", "monitor", 3, VE),
@@ -264,6 +266,11 @@ TRAINER = [
     *reals("Trainer", "max_norm", 0.0, INF),
     *each(("Trainer",), *PLACES, *SEEDS),
     ("Trainer", "random_state", [], VE),
+    ("Trainer", "comm", 2, TE),
+    ("Trainer", "comm", "world", TE),
+    ("Trainer", "average_every", 2, VE),
+    ("Trainer", "transport", "nccl", VE),
+    ("Trainer", "transport", ODD, VE),
     ("Trainer", "random_state", [0, "a"], TE),
     *flags(
         ("Trainer", "compile"),
@@ -536,6 +543,44 @@ FILES = [
     ("datasets.read_idx", "sha256", "abc", VE),
 ]
 
+STREAMS = [
+    ("Stream", "X", None, TE),
+    ("Stream", "X", 3, TE),
+    ("Stream", "X", "table.csv", VE),
+    ("Stream", "X", "table.csv\0", VE),
+    ("Stream", "X", X[0], VE),
+    ("Stream", "X", X[:5], VE),
+    ("Stream", "X", X[:0], VE),
+    ("Stream", "X", X.astype(str), TE),
+    ("Stream", "X", iter([(X, T)]), TE),
+    ("Stream", "y", None, VE),
+    ("Stream", "y", T[:5], VE),
+    ("Stream", "y", T[:, None, None], VE),
+    ("Stream", "target", "kind", VE),
+    ("Stream", "target", 3, VE),
+    ("Stream", "sample_weight", np.ones(5), VE),
+    ("Stream", "sample_weight", "weight", VE),
+    ("Stream", "transform", StandardScaler(), TE),
+    ("Stream", "transform", "log", TE),
+    ("Stream", "transform", np.sum, VE),
+    *counts("Stream", "block_rows"),
+    *counts("Stream", "buffer_bytes", none=True),
+    ("Stream.scaled", "scaler", StandardScaler, TE),
+    ("Stream.scaled", "scaler", np.abs, TE),
+    ("Stream.transformed", "transform", StandardScaler(), TE),
+    ("Stream.transformed", "transform", None, TE),
+    *reals("Stream.split", "fraction", 0.0, 1.0, INF),
+    ("Stream.split", "random_state", -1, VE),
+    ("Stream.split", "random_state", "a", TE),
+    *paths("datasets.stream_table"),
+    ("datasets.stream_table", "path", MISSING, FileNotFoundError, "/nowhere/at/all"),
+    ("datasets.stream_table", "path", FOLDER, FileNotFoundError, "is a folder"),
+    ("datasets.stream_table", "target", "kin", VE),
+    ("datasets.stream_table", "target", 3, TE),
+    ("datasets.stream_table", "target", None, VE),
+    *counts("datasets.stream_table", "buffer_bytes", none=True),
+]
+
 BINARY_NETS = ("DualLayer", "MinibatchNetwork", "RandomInitNetwork", "SingleLayer")
 NETS = [
     line
@@ -714,7 +759,7 @@ PICTURES = [
 
 WRONG = [
     *(*LAYERS, *INITIALIZERS, *LOSSES, *OPTIMIZERS, *BATCHES, *CALLBACKS, *TRAINER, *MANY),
-    *(*GRADIENTS, *MLP, *ENSEMBLE, *SEARCHES, *FILES, *NETS, *PICTURES),
+    *(*GRADIENTS, *MLP, *ENSEMBLE, *SEARCHES, *FILES, *STREAMS, *NETS, *PICTURES),
 ]
 
 ANY_IS_RIGHT = {

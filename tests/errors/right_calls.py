@@ -8,6 +8,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
+from sklearn.preprocessing import StandardScaler
 
 import xpnet
 from xpnet import (
@@ -19,6 +22,7 @@ from xpnet import (
     SoftmaxCrossEntropy,
     StackedEnsembleClassifier,
     StackedGridSearchCV,
+    Stream,
     Tanh,
     Trainer,
     backends,
@@ -80,6 +84,8 @@ def prepare():
         for kind in (*KINDS, "search"):
             fitted(kind)
     (FOLDER / "table.csv").write_text("length,kind\n" + "1,a\n2,b\n" * 5)
+    table = pyarrow.table({"length": [1.0, 2.0] * 5, "kind": ["a", "b"] * 5})
+    pyarrow.parquet.write_table(table, FOLDER / "table.parquet")
     (FOLDER / "idx").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4]))
     fitted(Trainer).save(FOLDER / "trainer")
     fitted(MLPClassifier).save(FOLDER / "MLPClassifier")
@@ -236,6 +242,19 @@ RIGHT = {
     "checkpoints.describe": (checkpoints.describe, {"network": NET}),
     "datasets.load_mnist": (datasets.load_mnist, {"data_home": FOLDER}),
     "datasets.load_moons": (datasets.load_moons, NOTHING),
+    "Stream": (lambda **a: Stream(**a).first, {"X": X, "y": T}),
+    **{
+        f"Stream.{name}": (lambda name=name, **a: getattr(Stream(X, T), name)(**a), arguments)
+        for name, arguments in {
+            "scaled": {"scaler": StandardScaler()},
+            "transformed": {"transform": np.abs},
+            "split": {"fraction": 0.5},
+        }.items()
+    },
+    "datasets.stream_table": (
+        datasets.stream_table,
+        {"path": FOLDER / "table.parquet", "target": "kind"},
+    ),
     "datasets.load_table": (datasets.load_table, {"path": FOLDER / "table.csv", "target": "kind"}),
     "datasets.read_idx": (datasets.read_idx, {"path": FOLDER / "idx"}),
     "nets.DeepNet": (construct_and_fit(nets.DeepNet, X.T, BINARY), {"layer_dims": (3, 2, 1)}),

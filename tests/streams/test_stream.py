@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from xpnet import Stream
-from xpnet.streams import Block, as_stream
+from xpnet.streams import Block
 from xpnet.streams.arrays import ArraySource
+from xpnet.streams.stream import as_stream
 from xpnet.streams.subset import Subset
 
 RNG = np.random.RandomState(0)
@@ -26,8 +27,9 @@ def test_a_stream_tells_what_it_is():
 
 
 def test_iteration_gives_all_rows_in_their_order():
-    for given, found in zip((X, Y, W), joined(Stream(X, Y, sample_weight=W, block_rows=9))):
-        np.testing.assert_array_equal(found, given)
+    found = joined(Stream(X, Y, sample_weight=W, block_rows=9))
+    for rows, wanted in zip(found, (X, Y, W), strict=True):
+        np.testing.assert_array_equal(rows, wanted)
 
 
 def test_transforms_follow_each_other():

@@ -24,7 +24,7 @@ from ..placement import float_dtype
 from ..stacking import Outcome
 from ..state import TrainState, initial_state, snapshots
 from ..step import Problem
-from ..streams import as_stream
+from ..streams.stream import as_stream
 from ..trainer import Trainer
 from ..training import DivergenceError
 from . import data, files, lbfgs, parameters, streamed
@@ -89,13 +89,10 @@ class BaseMLP(FittedMLP, ABC):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        stream = as_stream(X, y, sample_weight)
+        stream = None if incremental else as_stream(X, y, sample_weight)
         if stream is not None:
-            if incremental or checked.optimizer is None:
-                raise ValueError(
-                    "A stream is read by fit, with another solver than 'lbfgs', which needs all "
-                    "samples at a time; partial_fit takes a batch."
-                )
+            if checked.optimizer is None:
+                raise ValueError("A stream needs another solver than 'lbfgs'.")
             train = streamed.labelled(self, stream, reset=first)
         else:
             X, y = data.check_fit(self, X, y, reset=first, numeric=is_regressor(self))

@@ -15,6 +15,7 @@ from .. import backends, functions
 from ..backends import Array
 from ..losses import BinaryCrossEntropy, SoftmaxCrossEntropy
 from ..placement import float_dtype
+from . import data
 from .base import BaseMLP, is_stochastic, store_parameters
 
 
@@ -236,6 +237,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self
         """
+        data.check_batch(X)
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which sees a part of "

@@ -64,6 +64,12 @@ CLIPPED = "Got `batch_size` less than 1 or larger than sample size. It is going 
 _CHECKS: dict[str, Any] = {"accept_sparse": ["csr", "csc"]}
 
 
+def check_batch(X: Any) -> None:
+    """Raise where what comes into `partial_fit` is a stream."""
+    if isinstance(X, Stream):
+        raise TypeError(f"X={X!r}: partial_fit takes a batch of samples; fit takes a stream.")
+
+
 def check_features(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return X checked, in a float type: host data on the host, a device array on its device."""
     if backends.owner(X) is not None:

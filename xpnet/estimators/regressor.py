@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .. import backends, options
 from ..losses import AbsoluteError, Huber, Loss, Poisson, SquaredError
+from . import data
 from .base import BaseMLP, is_stochastic, store_parameters
 
 _LOSSES: dict[str, type[Loss]] = {
@@ -140,6 +141,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self
         """
+        data.check_batch(X)
         return self._fit(X, y, sample_weight, None, incremental=True)
 
     def _fit_targets(self, y, *, first, incremental):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
 
 from ..streams import Block, Stream
 from . import data
@@ -34,6 +35,7 @@ def labelled(estimator: Any, stream: Stream, *, reset: bool) -> Labelled:
         estimator.feature_names_in_ = np.array(names, dtype=object)
     class_weight = None
     if not numeric and y.ndim == 1:
+        check_classification_targets(y)  # before all of them are counted
         y, counts = _classes(stream)
         class_weight = _weights_of_classes(estimator, y, counts)
     estimator._fit_targets(y, first=reset, incremental=False)

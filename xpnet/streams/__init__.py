@@ -1,17 +1,7 @@
 """Data larger than memory: read block by block, in a random order, while a net is trained."""
 
 from .plan import Plan
-from .sorting import warn_if_sorted
 from .source import Block, ReadError, Source
-from .stream import BUFFER_BYTES, Stream, as_stream
+from .stream import BUFFER_BYTES, Stream
 
-__all__ = [
-    "BUFFER_BYTES",
-    "Block",
-    "Plan",
-    "ReadError",
-    "Source",
-    "Stream",
-    "as_stream",
-    "warn_if_sorted",
-]
+__all__ = ["BUFFER_BYTES", "Block", "Plan", "ReadError", "Source", "Stream"]

@@ -20,7 +20,14 @@ _END = object()
 
 
 class ReadError(OSError):
-    """The data cannot be read: the cause is what the library beneath raised."""
+    """The data cannot be read: the cause is what the library beneath raised.
+
+    Examples
+    --------
+    >>> from xpnet.streams import ReadError
+    >>> issubclass(ReadError, OSError)
+    True
+    """
 
 
 class Block(NamedTuple):
@@ -31,6 +38,14 @@ class Block(NamedTuple):
     x : array of shape (rows, features)
     t : array of shape (rows,) or (rows, outputs)
     weights : array of shape (rows,), or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet import Stream
+    >>> block = Stream(np.ones((3, 2)), np.arange(3)).first
+    >>> block.x.shape, block.t.tolist(), block.weights
+    ((3, 2), [0, 1, 2], None)
     """
 
     x: np.ndarray
@@ -71,6 +86,14 @@ class Source(ABC):
         Whether there are sample weights.
     feature_names : tuple of str, or None
         The columns' names, of what has columns with names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpnet import Stream
+    >>> source = Stream(np.ones((5, 2)), np.arange(5), block_rows=2).source
+    >>> source.lengths, [piece.t.tolist() for piece in source.read(1)]
+    ((2, 2, 1), [[2, 3]])
     """
 
     n_features: int

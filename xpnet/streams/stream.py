@@ -129,7 +129,8 @@ class Stream:
     def first(self) -> Block:
         """The first rows, transformed."""
         if not hasattr(self, "_first"):
-            self._first = next(self.read(0))
+            blocks = range(len(self.source.lengths))
+            self._first = next(piece for block in blocks for piece in self.read(block))
         return self._first
 
     @property
@@ -289,6 +290,8 @@ class Stream:
         relabel : callable
             Returns a `Block` with other targets or weights.
         """
+        if not callable(relabel):
+            raise TypeError(f"relabel={relabel!r} must be a function of a Block.")
         before = self._relabel
         return self._with(_relabel=lambda block: relabel(before(block)))
 
