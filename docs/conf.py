@@ -31,7 +31,8 @@ numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "xpnet"
-ALONE = ("start", "switch", "scikit-learn", "searches", "parity", "benchmarks", "extending")
+ALONE = ("start", "switch", "scikit-learn", "searches", "large-data", "parity", "benchmarks")
+ALONE += ("extending",)
 html_sidebars = {page: [] for page in ALONE}  # they have no pages below them
 html_static_path = ["_static"]
 html_css_files = ["xpnet.css"]

@@ -19,6 +19,7 @@ PAGES = [
     ("scikit-learn.md", "numpy", 19),
     ("scikit-learn.md", "array_api_strict", 19),
     ("searches.md", "numpy", 3),
+    ("large-data.md", "numpy", 6),
     ("index.md", "numpy", 1),
     ("start.md", "numpy", 2),
     ("switch.md", "numpy", 3),
