@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,9 @@ __all__ = ["ALONE", "TRANSPORTS", "Connected", "RankError", "Ranks", "ranks_of"]
 
 TRANSPORTS = ("host", "cuda", "nccl")
 """How sums of device arrays travel: by way of the host, by a CUDA-aware MPI, by NCCL."""
+
+_SECONDS_TO_TELL = 0.3
+"""mpiexec ends all where one rank aborts, and drops what it has not passed on yet."""
 
 _CALLS = ("Get_rank", "Get_size", "Allreduce", "bcast", "allgather", "Abort")
 
@@ -182,6 +186,7 @@ class Connected(Ranks):
             traceback.print_exc()
             print(f"Rank {self.rank} of {self.size} failed: all ranks end.", file=sys.stderr)
             sys.stderr.flush()
+            time.sleep(_SECONDS_TO_TELL)
             self.comm.Abort(1)
             raise
 

@@ -148,7 +148,7 @@ class Trainer:
         self._seeds = options.model_seeds(random_state)
         options.generators(self._seeds, random_state)  # says what is wrong with them
         self.compile = validation.check_flag("compile", compile)
-        self._ranks = ranks_of(comm, average_every, transport)
+        self.ranks = ranks_of(comm, average_every, transport)
         self._steps: dict[str, Step] = {}
         self._n_models = options.count_models(self.problem, self._seeds)
 
@@ -161,7 +161,7 @@ class Trainer:
             f"Trainer({p.network!r}, {p.loss!r}, {p.optimizer!r}, penalty={p.penalty!r}, "
             f"max_norm={p.max_norm!r}, backend={self.backend!r}, device={self.device!r}, "
             f"dtype={self.dtype!r}, random_state={self.random_state!r}, compile={self.compile}"
-            f"{'' if self._ranks.alone else f', {self._ranks}'})"
+            f"{'' if self.ranks.alone else f', {self.ranks}'})"
         )
 
     @property
@@ -317,7 +317,7 @@ class Trainer:
         record = options.record(step_losses, objectives)
         callbacks = options.check_callbacks(callbacks)
         metadata = options.check_metadata(metadata)
-        ranks = self._ranks
+        ranks = self.ranks
         if objectives and ranks.average_every is not None:
             raise ValueError("objectives=True is not known where average_every is given.")
         asked: dict[str, Any] = {
@@ -329,6 +329,8 @@ class Trainer:
         }
         with ranks.alike():
             stream = as_stream(x, t, sample_weight)
+            if stream is None and t is None:
+                raise TypeError("t is None: targets are needed; only a Stream has its own.")
             like = (x if stream is None else stream.first.x, t, sample_weight, *held_out)
             place = self._place(*like)
         with place.session(), ranks.threads():
@@ -372,7 +374,7 @@ class Trainer:
     def _step(self, record: str) -> Step:
         """Return the step, the same object each time: a backend may keep what it compiled."""
         if record not in self._steps:
-            reduced = self._ranks.size > 1 and self._ranks.average_every is None
+            reduced = self.ranks.size > 1 and self.ranks.average_every is None
             self._steps[record] = make_step(self.problem, record=record, reduced=reduced)
         return self._steps[record]
 

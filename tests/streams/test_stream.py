@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
-from xpnet import Stream
+from xpnet import Dense, Network, Stream, Trainer
 from xpnet.streams import Block
 from xpnet.streams.arrays import ArraySource
 from xpnet.streams.stream import as_stream
@@ -174,6 +174,14 @@ def test_what_is_in_memory_is_none():
 
     for x in (X, X.tolist(), pd.DataFrame(X), scipy.sparse.csr_matrix(X), np.float32(1), None):
         assert as_stream(x, Y) is None
+
+
+def test_a_stream_is_no_array():
+    trainer = Trainer(Network([Dense(4, 1)]), "squared_error", random_state=0)
+    trainer.fit(Stream(X, Y / 100), epochs=1)
+    for use in (trainer.predict, lambda x: trainer.evaluate(x, Y), np.asarray):
+        with pytest.raises(TypeError, match="gives its rows, a part at a time"):
+            use(Stream(X, Y))
 
 
 @pytest.mark.parametrize("beside", [{"y": Y}, {"sample_weight": W}])

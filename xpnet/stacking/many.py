@@ -181,6 +181,10 @@ def _check_trainers(trainers: Any) -> list[Trainer]:
                 f"trainers[{k}] is a stack of {trainer.n_models} models; put its models() in its "
                 "place."
             )
+        if not trainer.ranks.alone:
+            raise ValueError(
+                f"trainers[{k}] is for {trainer.ranks.size} ranks, its comm=; fit_many runs on one."
+            )
     drawn = [t.random_state for t in trainers if isinstance(t.random_state, np.random.RandomState)]
     if len(set(map(id, drawn))) < len(drawn):
         raise ValueError("Two trainers share a RandomState as random_state: pass seeds.")

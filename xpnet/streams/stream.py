@@ -161,6 +161,12 @@ class Stream:
             for piece in self.read(k):
                 yield tuple(part for part in piece if part is not None)
 
+    def __array__(self, *args: Any, **options: Any) -> np.ndarray:
+        raise TypeError(
+            f"{self!r} is read block by block by the fit of Trainer and of the estimators; here an "
+            "array is needed. `for x, t in stream` gives its rows, a part at a time."
+        )
+
     def targets(self, block: int) -> Iterator[np.ndarray]:
         """Yield the targets of a block as they lie in the data, a piece at a time."""
         return self.source.targets(block)
