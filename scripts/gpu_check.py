@@ -87,10 +87,8 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     race = ["--backends", at, "--workloads", "mnist", "wide", "--threads", "1"]
     race += ["--rivals", *(["gpu"] if options.backend == "cupy" else [])]
     race += ["--quick", "--rounds", "2"] if options.quick else []
-    folders = [
-        f"tests/{name}"
-        for name in ("parity", "backends", "nets", "estimators", "callbacks", "stacking")
-    ]
+    rooms = ("parity", "backends", "nets", "estimators", "callbacks", "stacking", "streams")
+    folders = [f"tests/{room}" for room in rooms]
     tests = ["-m", "pytest", "-q", *folders, "-k", f"{options.backend} or numpy"]
     no_mnist = "" if options.data_home else "MNIST was not found: pass --data-home"
     return [
