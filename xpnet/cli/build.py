@@ -45,10 +45,9 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
         raise ValueError(f"--buffer-mib is for .parquet files; DATA is {name!r}.")
     if name not in DATASETS:
         if suffix == ".parquet":
-            mib = validation.check_integer(
-                "--buffer-mib", arguments.buffer_mib or BUFFER_BYTES >> 20
-            )
-            return stream_table(name, arguments.target, buffer_bytes=mib << 20)
+            mib = arguments.buffer_mib
+            size = BUFFER_BYTES if mib is None else mib << 20
+            return stream_table(name, arguments.target, buffer_bytes=size)
         if suffix in (".npz", ".csv") or Path(name).exists():
             return load_table(name, target=arguments.target)
         files = "a path that ends in .npz, .csv or .parquet"

@@ -196,7 +196,8 @@ def _check(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, option[2:].replace("-", "_"))
         if value is not None:
             validation.check_choice(option, value, known)
-    for option, value in (("--epochs", arguments.epochs), ("--iterations", arguments.iterations)):
+    for option in ("--epochs", "--iterations", "--buffer-mib", "--average-every"):
+        value = getattr(arguments, option[2:].replace("-", "_"))
         if value is not None:
             validation.check_integer(option, value)
     for size in arguments.hidden or ():

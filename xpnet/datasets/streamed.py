@@ -26,7 +26,7 @@ def stream_table(
         All columns but the target are numeric.
     target : str, optional
         The name of the target's column. As for `load_table`: whole numbers are class numbers, other
-        numbers are amounts, words are names of classes, numbered in sorted order.
+        numbers are amounts; words and booleans are names of classes, numbered in sorted order.
     buffer_bytes : int, default 2**28
         As for `Stream`.
 
@@ -61,7 +61,7 @@ def stream_table(
         raise FileNotFoundError(f"{path} {problem}; a .parquet file is needed.")
     stream = Stream(path, target=target, buffer_bytes=buffer_bytes)
     values = _values(stream)
-    if values is not None and values.dtype.kind not in "biu":
+    if values is not None and values.dtype.kind not in "iu":
         stream, values = _numbered(stream, values), np.arange(len(values))
     train, (x, t, *_) = stream.split(0.2, random_state=42)
     some = t if values is None else np.concatenate([values, t])
