@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threads import Comm, on_ranks
+from thread_ranks import Comm, on_ranks
 
 from xpnet import Dense, Network, Stream, Trainer, backends
 from xpnet.distributed import ALONE, Connected, RankError, Ranks, ranks_of

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import runs
+import trainings
 
 from xpnet import checkpoints
 
@@ -24,7 +24,7 @@ if MPIEXEC is None:
     pytest.skip("there is no mpiexec: pip install 'xpnet[mpi]'", allow_module_level=True)
 
 HERE = Path(__file__).parent
-SCRIPT = str(HERE / "runs.py")
+SCRIPT = str(HERE / "trainings.py")
 SIZES = (2, 3)
 EXACT = {"float32": 1e-6, "float64": 1e-12}
 sizes = pytest.mark.parametrize("size", SIZES)
@@ -120,26 +120,26 @@ def errors(everyone):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_several_ranks_equal_one(launched, size, dtype):
     _, results = launched(size)
-    for name, what in runs.CASES.items():
+    for name, what in trainings.CASES.items():
         found = check_alike(results[f"{name}, {dtype}"], name)
-        check_close(found, runs.train(what, None, dtype), EXACT[dtype], name)
+        check_close(found, trainings.train(what, None, dtype), EXACT[dtype], name)
 
 
 @sizes
 def test_ranks_replay_what_they_compute_call_by_call(launched, size):
     _, results = launched(size)
-    for name in runs.EAGER:
+    for name in trainings.EAGER:
         found = check_alike(results[f"eager {name}"], name)
         assert bits(found) == bits(results[f"{name}, float64"][0]), name
 
 
-@pytest.mark.parametrize("library", runs.LIBRARIES)
+@pytest.mark.parametrize("library", trainings.LIBRARIES)
 def test_ranks_on_other_libraries(launched, library):
     pytest.importorskip(library)
     _, results = launched(2)
-    for name in runs.ELSEWHERE:
+    for name in trainings.ELSEWHERE:
         found = check_alike(results[f"{library} {name}"], name)
-        check_close(found, runs.train(runs.CASES[name]), 1e-12, name)
+        check_close(found, trainings.train(trainings.CASES[name]), 1e-12, name)
 
 
 @sizes
@@ -152,14 +152,14 @@ def test_seeds_are_the_first_ranks(launched, size):
 @sizes
 def test_a_second_fit_goes_on(launched, size):
     _, results = launched(size)
-    check_close(check_alike(results["state"], "state"), runs.continued(None), 1e-12, "state")
+    check_close(check_alike(results["state"], "state"), trainings.continued(None), 1e-12, "state")
 
 
 @sizes
 def test_callbacks_are_called_on_the_first_rank_alone(launched, size):
     folder, results = launched(size)
     found = check_alike(results["callbacks"], "callbacks")
-    expected = runs.with_callbacks(None, None)
+    expected = trainings.with_callbacks(None, None)
     assert set(found.pop("stopped")) == set(expected.pop("stopped"))
     calls = found.pop("calls").tolist()
     assert calls == [len(found["losses"])] + [0] * (size - 1)
@@ -222,7 +222,7 @@ def test_some_of_the_ranks_may_train(launched):
     *two, alone = results["some of the ranks"]
     found = check_alike(two, "two of three")
     assert bits(found) == bits(launched(2)[1]["plain, float64"][0])
-    assert bits(alone) == bits(runs.train(runs.CASES["plain"]))
+    assert bits(alone) == bits(trainings.train(trainings.CASES["plain"]))
 
 
 # Local SGD
@@ -231,14 +231,14 @@ def test_some_of_the_ranks_may_train(launched):
 def by_hand(size, every, sampling, x, t):
     """A linear classifier of `size` ranks that are averaged, as one would write it down."""
     rng = np.random.RandomState(0)
-    w = np.tile(runs.LINEAR.initialize(rng), (size, 1))
+    w = np.tile(trainings.LINEAR.initialize(rng), (size, 1))
     seen, step, losses = np.zeros(size), 0, []
-    n_full, n = len(x) // runs.BATCH, len(x)
+    n_full, n = len(x) // trainings.BATCH, len(x)
     for _epoch in range(4):
         order = rng.permutation(n) if sampling == "shuffle" else np.arange(n)
         loss = 0.0
-        for k, first in enumerate(range(0, n, runs.BATCH)):
-            batch = order[first : first + runs.BATCH]
+        for k, first in enumerate(range(0, n, trainings.BATCH)):
+            batch = order[first : first + trainings.BATCH]
             for rank in range(size):
                 m = len(batch)
                 own = batch[m * rank // size : m * (rank + 1) // size]
@@ -250,7 +250,7 @@ def by_hand(size, every, sampling, x, t):
                 seen[rank] += len(own)
             step += 1
             # Also where a smaller batch follows, and where the epoch ends.
-            if step % every == 0 or k + 1 in (n_full, -(-n // runs.BATCH)):
+            if step % every == 0 or k + 1 in (n_full, -(-n // trainings.BATCH)):
                 w[:] = seen / seen.sum() @ w
                 seen[:] = 0.0
         losses.append(loss / n)
@@ -261,19 +261,19 @@ empty = pytest.mark.xfail(reason="a rank without rows divides by zero", strict=F
 
 
 @sizes
-@pytest.mark.parametrize("rows", [runs.ALL_BUSY, pytest.param(runs.N, marks=empty)])
-@pytest.mark.parametrize("name", runs.AVERAGED)
+@pytest.mark.parametrize("rows", [trainings.ALL_BUSY, pytest.param(trainings.N, marks=empty)])
+@pytest.mark.parametrize("name", trainings.AVERAGED)
 def test_averaged_ranks_are_those_of_a_loop_by_hand(launched, size, name, rows):
     _, results = launched(size)
-    data = runs.more_rows()
+    data = trainings.more_rows()
     x, t = data["x"][:rows], data["t"][:rows]
     found = check_alike(results[f"averaged {name}, {rows}"], name)
-    every, sampling = runs.AVERAGED[name]
+    every, sampling = trainings.AVERAGED[name]
     params, losses = by_hand(size, every, sampling, x, t)
     np.testing.assert_allclose(found["params"], params, rtol=0, atol=1e-12)
     np.testing.assert_allclose(found["losses"], losses, rtol=1e-12)
-    summed = runs.train(
-        runs.case(runs.LINEAR, optimizer=runs.SGD(0.3), sampling=sampling, x=x, t=t)
+    summed = trainings.train(
+        trainings.case(trainings.LINEAR, optimizer=trainings.SGD(0.3), sampling=sampling, x=x, t=t)
     )
     apart = np.abs(found["params"] - summed["params"]).max()
     assert apart < 1e-12 if every == 1 else 1e-6 < apart < 0.5
@@ -281,7 +281,7 @@ def test_averaged_ranks_are_those_of_a_loop_by_hand(launched, size, name, rows):
 
 @empty
 @sizes
-@pytest.mark.parametrize("name", runs.AVERAGED_TOO)
+@pytest.mark.parametrize("name", trainings.AVERAGED_TOO)
 def test_averaged_ranks_are_alike(launched, size, name):
     _, results = launched(size)
     found = check_alike(results[f"averaged, {name}"], name)
@@ -294,15 +294,15 @@ def test_averaged_ranks_are_alike(launched, size, name):
 
 
 @sizes
-@pytest.mark.parametrize("name", runs.STREAMS)
+@pytest.mark.parametrize("name", trainings.STREAMS)
 def test_ranks_train_on_streams_by_their_plans(launched, size, name):
     _, results = launched(size)
     found = check_alike(results[f"stream, {name}"], name)
-    check_close(found, runs.in_memory(size, **runs.STREAMS[name]), 1e-12, name)
+    check_close(found, trainings.in_memory(size, **trainings.STREAMS[name]), 1e-12, name)
 
 
 def test_the_stream_is_uneven():
-    lengths = runs.stream().source.lengths
+    lengths = trainings.stream().source.lengths
     assert len(lengths) == 7
     assert len(set(lengths)) > 3
 

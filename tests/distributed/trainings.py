@@ -1,8 +1,8 @@
 """Trainings of many kinds on as many ranks as there are: what each gives is written by rank 0.
 
-mpiexec -n 2 python -m mpi4py runs.py all FOLDER
-mpiexec -n 2 python runs.py fail WHERE
-mpiexec -n 2 python -m mpi4py runs.py stream FOLDER [kill]
+mpiexec -n 2 python -m mpi4py trainings.py all FOLDER
+mpiexec -n 2 python trainings.py fail WHERE
+mpiexec -n 2 python -m mpi4py trainings.py stream FOLDER [kill]
 """
 
 from __future__ import annotations
