@@ -24,6 +24,7 @@ import numpy as np
 import stream_data
 
 from xpnet import Adam, Callback, Checkpoint, Dense, Network, ReLU, Stream, Trainer
+from xpnet.streams import Plan
 
 BATCH = 1024
 
@@ -94,10 +95,11 @@ def in_memory(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def read(options: argparse.Namespace) -> dict[str, Any]:
-    """Read all blocks in the order in which they lie, and touch each byte."""
+    """Read all blocks, in the order in which they lie or a random one, and touch each byte."""
     source = Stream(*stream_data.mapped(options.folder, options.rows)).source
+    blocks = Plan(source.lengths, BATCH, source.n_samples, options.seed).blocks
     began = time.perf_counter()
-    for block in range(len(source.lengths)):
+    for block in map(int, blocks):
         for piece in source.read(block):
             piece.x.sum(), piece.t.sum()
     return {"rows": source.n_samples, "seconds": time.perf_counter() - began}
@@ -140,6 +142,7 @@ def main() -> None:
     parser.add_argument("--cap", type=int, required=True, help="bytes that may be resident")
     parser.add_argument("--rows", type=int, help="the first rows of the file; default all")
     parser.add_argument("--buffer", type=int, default=1 << 28, help="bytes of a buffer")
+    parser.add_argument("--seed", type=int, help="of a random order of blocks")
     parser.add_argument("--params", type=Path, help="where the parameters go")
     parser.add_argument("--checkpoint", type=Path, help="written after each buffer")
     parser.add_argument("--kill-after", type=int, help="so many buffers")

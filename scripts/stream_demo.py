@@ -40,7 +40,7 @@ def report(size: Size, real: bool) -> tuple[str, list[Check]]:
     said(f"writing {size.rows * ROW_BYTES / 1e9:.3g} GB into {size.folder}")
     stream_data.write(size.folder, size.rows)
     said("speed")
-    fast, checks, whole = speed(size, 5 if real else 3)
+    fast, checks, whole = speed(size, 3)
     texts = [fast]
     for name, part in {
         "memory": lambda: memory(size, whole),

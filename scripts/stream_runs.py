@@ -62,53 +62,73 @@ def measure(task: str, size: Size, **options: Any) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+PASSES: dict[str, tuple[str, dict[str, Any]]] = {
+    "reading alone, in order": ("read", {}),
+    "reading alone, blocks in a random order": ("read", {"seed": 1}),
+    "training on the stream": ("train", {}),
+}
+READING, _, TRAINING = PASSES
+
+
+class Rates(NamedTuple):
+    """Million rows a second of each pass over a file, and how much of it was held before each."""
+
+    found: dict[str, list[float]]
+    held: list[float | None]
+
+    def median(self, name: str) -> float:
+        return float(np.median(self.found[name]))
+
+    def cells(self, name: str) -> list[str]:
+        rate = self.median(name)
+        return [f"{rate:.2f}", f"{rate / self.median(READING):.0%}"]
+
+
 def speed(size: Size, rounds: int) -> tuple[str, list[Check], dict[str, Any]]:
-    """Return reading and training side by side, from the disk; and a training's measurements."""
-    seconds: dict[str, list[float]] = {"read": [], "train": []}
-    cached: list[float | None] = []
+    """Return reading and training side by side; and a training's measurements."""
+    disk, memory = (Rates({name: [] for name in PASSES}, []) for _ in range(2))
     for _ in range(rounds):
-        for task, found in seconds.items():
-            stream_data.drop_from_cache(size.folder)
-            cached.append(stream_data.share_in_cache(size.folder / "x.npy"))
-            last = measure(task, size)
-            found.append(last["seconds"])
-    memory = measure("in-memory", size)
-    rates = {task: size.rows / float(np.median(found)) / 1e6 for task, found in seconds.items()}
-    rates["in-memory"] = memory["rows"] / memory["seconds"] / 1e6
-    names = {
-        "read": "reading alone, in order",
-        "train": "training on the stream",
-        "in-memory": "training alone, on one buffer in memory",
-    }
-    lines = [
-        [names[task], f"{rate:.2f}", f"{rate * ROW_BYTES / 1e3:.2f}", f"{rate / rates['read']:.0%}"]
-        for task, rate in rates.items()
-    ]
-    reached = rates["train"] / rates["read"]
-    limit = min(rates["read"], rates["in-memory"])
+        for rates, forget in ((disk, True), (memory, False)):
+            last = passes(size, rates, forget)
+    alone = measure("in-memory", size)
+    rate = alone["rows"] / alone["seconds"] / 1e6
+    lines = [[name, *disk.cells(name), *memory.cells(name)] for name in PASSES]
+    lines.append(["training alone, on a buffer in memory", "", "", f"{rate:.2f}", ""])
+    heads = "million rows/s, from the disk, of reading, from the system's memory, of reading"
     text = f"""\
 ### Speed
 
-One epoch of a net of {FEATURES}-8-1, batches of {stream_child.BATCH}, Adam; medians of {rounds}
-rounds, in turn, each in a process of its own.
-{told_cache(cached)}
+One epoch of a net of {FEATURES}-8-1, batches of {stream_child.BATCH}, Adam; a row is {ROW_BYTES}
+bytes. Medians of {rounds} rounds, in turn, each pass in a process of its own.
+{told_held(disk, memory)}
 
-{common.table("what, million rows/s, GB/s, of reading", lines)}
-
-Training on the stream goes at {rates["train"] / limit:.0%} of the slower of the other two."""
+{common.table(heads, lines)}"""
+    reached = disk.median(TRAINING) / disk.median(READING)
     enough = size.rows * ROW_BYTES >= RATE_FROM * 1e9
     check = Check(f"at least {RATE:.0%} of the reading rate", f"{reached:.0%}", reached >= RATE)
     return text, [check] if enough else [], last
 
 
-def told_cache(shares: list[float | None]) -> str:
-    """Return in words what the system held of the file before each run."""
-    if None in shares:
-        return "What the system holds of a file is not told here: it may be all of it."
-    most = max(share for share in shares if share is not None)
-    if most > 0.1:
-        return f"The system held up to {most:.0%} of the file in memory before a run."
-    return "The system was made to forget the file before each of them."
+def passes(size: Size, rates: Rates, forget: bool) -> dict[str, Any]:
+    """Run each pass once; return what the last one measured."""
+    for name, (task, given) in PASSES.items():
+        if forget:
+            stream_data.drop_from_cache(size.folder)
+        rates.held.append(stream_data.share_in_cache(size.folder / "x.npy"))
+        last = measure(task, size, **given)
+        rates.found[name].append(size.rows / last["seconds"] / 1e6)
+    return last
+
+
+def told_held(disk: Rates, memory: Rates) -> str:
+    """Return in words what the system held of the file before the passes."""
+    if None in disk.held:
+        return "How much of the file the system held in memory is not told here."
+    most, least = max(filter(None, disk.held), default=0.0), min(map(float, memory.held))
+    return (
+        f"Of the file the system held {most:.0%} at most before a pass from the disk, and\n"
+        f"{least:.0%} at least before one from its memory."
+    )
 
 
 def memory(size: Size, whole: dict[str, Any]) -> tuple[str, list[Check]]:
