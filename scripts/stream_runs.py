@@ -67,7 +67,7 @@ PASSES: dict[str, tuple[str, dict[str, Any]]] = {
     "reading alone, blocks in a random order": ("read", {"seed": 1}),
     "training on the stream": ("train", {}),
 }
-READING, _, TRAINING = PASSES
+READING, RANDOM, TRAINING = PASSES
 
 
 class Rates(NamedTuple):
@@ -103,9 +103,10 @@ bytes. Medians of {rounds} rounds, in turn, each pass in a process of its own.
 {told_held(disk, memory)}
 
 {common.table(heads, lines)}"""
-    reached = disk.median(TRAINING) / disk.median(READING)
+    # The faster reading counts: which one that is depends on how the system brings pages in.
+    reached = disk.median(TRAINING) / max(map(disk.median, (READING, RANDOM)))
     enough = size.rows * ROW_BYTES >= RATE_FROM * 1e9
-    check = Check(f"at least {RATE:.0%} of the reading rate", f"{reached:.0%}", reached >= RATE)
+    check = Check(f"at least {RATE:.0%} of the faster reading", f"{reached:.0%}", reached >= RATE)
     return text, [check] if enough else [], last
 
 
