@@ -108,15 +108,15 @@ print(caught[0].message)
 assert "look sorted" in str(caught[0].message)
 
 # %%
-# The fits, three seeds each:
+# The fits, two seeds each:
 
 curves = {}
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "The blocks look sorted", UserWarning)
-    curves["all"] = [fit(in_memory, seed) for seed in range(3)]
+    curves["all"] = [fit(in_memory, seed) for seed in range(2)]
     for name, size in buffers.items():
-        curves[name] = [fit([of_buffer(size)], seed) for seed in range(3)]
-    curves["none"] = [fit([train], seed, "sequential") for seed in range(3)]
+        curves[name] = [fit([of_buffer(size)], seed) for seed in range(2)]
+    curves["none"] = [fit([train], seed, "sequential") for seed in range(2)]
 
 accuracy = {name: np.mean(found, axis=0)[-1] for name, found in curves.items()}
 for name, value in accuracy.items():
