@@ -73,6 +73,15 @@ def test_the_data_are_those_of_the_file(table):
     assert not rows
 
 
+def test_columns_of_flags_are_numbers(tmp_path):
+    flags = RNG.randint(0, 2, (400, 2)).astype(np.uint8)
+    columns = {"a": flags[:, 0], "b": flags[:, 1], "kind": flags.sum(axis=1) % 2}
+    parquet.write_table(arrow.table(columns), tmp_path / "flags.parquet")
+    x = stream_table(tmp_path / "flags.parquet", "kind").x_val
+    assert x.dtype == np.float32
+    assert x.max() == 1.0
+
+
 def test_a_rare_class_is_counted(table):
     targets = np.zeros(600, dtype=int)
     targets[7] = 2

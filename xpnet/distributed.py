@@ -8,7 +8,6 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -77,6 +76,10 @@ class Ranks:
     def join(self, backend: Backend) -> None:
         """Let the backend's ``xp.all_reduce`` add up arrays over the ranks."""
 
+    def limited(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which a rank's BLAS has its part of the machine's cores."""
+        return contextlib.nullcontext()
+
     def agreed(self, value: Any) -> Any:
         """Return the first rank's value on all of them."""
         return value
@@ -84,10 +87,6 @@ class Ranks:
     def total(self, values: np.ndarray) -> np.ndarray:
         """Return the sum of host arrays over all ranks."""
         return values
-
-    def threads(self) -> contextlib.AbstractContextManager[Any]:
-        """Return the context in which a rank's BLAS has its part of the machine's cores."""
-        return contextlib.nullcontext()
 
     def alike(self) -> contextlib.AbstractContextManager[Any]:
         """Raise on all ranks where one of them fails; what is done within must not wait for them.
@@ -109,8 +108,8 @@ class Ranks:
         """
         return contextlib.nullcontext()
 
-    def check_same(self, what: str, told: Callable[[], str]) -> None:
-        """Raise on all ranks where they were not given the same."""
+    def check_same(self, given: dict[str, Any]) -> None:
+        """Raise on all ranks where they were given different things."""
 
 
 class Connected(Ranks):
@@ -146,9 +145,11 @@ class Connected(Ranks):
         self.comm.Allreduce(values, total)
         return total
 
-    def threads(self):
-        here = self.comm.allgather(platform.node())
-        return limited(max(1, _cores() // here.count(here[self.rank])))
+    def limited(self):
+        # Ranks that were bound to cores of their own share them with nobody.
+        cores = self.comm.allgather((platform.node(), _cores()))
+        own = cores[self.rank]
+        return limited(max(1, len(own[1]) // cores.count(own)))
 
     @contextlib.contextmanager
     def alike(self):
@@ -164,14 +165,16 @@ class Connected(Ranks):
             if text is not None:
                 raise RankError(f"Rank {rank} of {self.size} failed: {text}")
 
-    def check_same(self, what, told):
-        texts = self.comm.allgather(told())
-        if len(set(texts)) > 1:
-            each = "; ".join(f"rank {rank}: {text}" for rank, text in enumerate(texts))
-            raise ValueError(
-                f"The ranks were given different {what} ({each}). Give all of them the same: each "
-                "takes its share."
-            )
+    def check_same(self, given):
+        told = self.comm.allgather({name: str(value) for name, value in given.items()})
+        for name in given:
+            texts = [own[name] for own in told]
+            if len(set(texts)) > 1:
+                each = "; ".join(f"rank {rank}: {text}" for rank, text in enumerate(texts))
+                raise ValueError(
+                    f"The ranks were given different {name} ({each}). Give all of them the same: "
+                    "each takes its share."
+                )
 
     @contextlib.contextmanager
     def together(self, *expected):
@@ -206,8 +209,8 @@ def ranks_of(comm: Any, average_every: Any = None, transport: Any = "host") -> R
     return ALONE
 
 
-def _cores() -> int:
+def _cores() -> tuple[int, ...]:
     try:
-        return len(os.sched_getaffinity(0))
+        return tuple(sorted(os.sched_getaffinity(0)))
     except AttributeError:  # not on every system
-        return os.cpu_count() or 1
+        return tuple(range(os.cpu_count() or 1))

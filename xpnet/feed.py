@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,9 @@ from .placement import Placement, Samples
 from .streams import Block, Plan, ReadError, Stream
 
 __all__ = ["Feed", "Window"]
+
+_MOST_SECONDS = 1.0
+"""So long is a reader waited for that is in the midst of a piece."""
 
 
 class Window(NamedTuple):
@@ -55,19 +59,21 @@ class Feed:
     ) -> None:
         self.place = place
         self.stream = stream
+        self.ranks = ranks
         first = self._checked(stream.first, "the first rows")
-        validation.check_features("x", first.x.shape, place.problem.network.n_features_in)
-        self._layouts = [(part.shape[1:], part.dtype.name) for part in first if part is not None]
+        place.check_pixels(first.x, np)
+        self._layouts = _layouts(first)
         row_bytes = sum(part[0].nbytes for part in first if part is not None)
         self.batch_size = min(batch_size, stream.n_samples)
         self._buffer_rows = max(self.batch_size, stream.buffer_bytes // row_bytes)
-        self.ranks = ranks
-        if ranks.size > len(stream.source.lengths):
-            raise ValueError(
-                f"x has {len(stream.source.lengths)} block(s) for {ranks.size} ranks, which read "
-                "blocks of their own each: pass a smaller block_rows, or fewer ranks."
-            )
         self._slots: list[Slot] = []
+        n_blocks = len(stream.source.lengths)
+        if ranks.size > min(n_blocks, self.batch_size):
+            raise ValueError(
+                f"x has {n_blocks} block(s), and batch_size={batch_size}, for {ranks.size} ranks. "
+                "Each needs a block, and a row of each batch: pass a smaller block_rows, or fewer "
+                "ranks."
+            )
 
     def plan(self, seed: int | None) -> Plan:
         """Return an epoch's plan."""
@@ -113,24 +119,15 @@ class Feed:
 
     def _buffers(self, plan: Plan, numbers: range) -> Generator[tuple[Slot, tuple[Any, ...]]]:
         """Yield slots that another thread fills; what is yielded is free again at the next turn."""
-        free: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
-        full: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for slot in self._new_slots(plan)[: len(numbers)]:
-            free.put(slot)
-        reader = threading.Thread(
-            target=self._fill, args=(plan, numbers, free, full), name="xpnet-reader", daemon=True
-        )
-        reader.start()
+        reader = _Reader(self._new_slots(plan)[: len(numbers)], self._fill, plan, numbers)
         try:
             for _ in numbers:
-                found = full.get()
-                if isinstance(found, BaseException):
-                    raise found
-                yield found
-                free.put(found[0])
+                slot, arrays = reader.next()
+                yield slot, arrays
+                reader.free(slot)
         finally:
-            free.put(None)
-            reader.join()
+            if not reader.end():
+                self._slots = []  # it may still write to them
 
     def _new_slots(self, plan: Plan) -> list[Slot]:
         """Return two slots, the same ones for all epochs."""
@@ -140,27 +137,19 @@ class Feed:
             self._slots = [self.place.backend.slot(layouts) for _ in range(2)]
         return self._slots
 
-    def _fill(
-        self,
-        plan: Plan,
-        numbers: range,
-        free: queue.SimpleQueue[Slot | None],
-        full: queue.SimpleQueue[Any],
-    ) -> None:
-        """Fill one slot after the other, in the order of the plan; errors go the same way."""
-        try:
-            pieces = self._pieces(plan, numbers)
-            with self.place.session(), contextlib.closing(pieces):  # sessions are a thread's own
-                rows = _Rows(pieces)
-                for number in numbers:
-                    slot = free.get()
-                    if slot is None:
-                        return
-                    slot.wait()
-                    rows.copy_to(slot.host, plan.rows_in(number))
-                    full.put((slot, slot.bring()))
-        except BaseException as error:
-            full.put(error)
+    def _fill(self, reader: _Reader, plan: Plan, numbers: range) -> None:
+        """Fill one slot after the other, in the order of the plan."""
+        pieces = self._pieces(plan, numbers)
+        with self.place.session(), contextlib.closing(pieces):  # sessions are a thread's own
+            rows = _Rows(itertools.takewhile(lambda _: not reader.stopped, pieces))
+            for number in numbers:
+                slot = reader.take()
+                if slot is None:
+                    return
+                slot.wait()
+                if not rows.copy_to(slot.host, plan.rows_in(number)):
+                    return
+                reader.give(slot, slot.bring())
 
     def _pieces(self, plan: Plan, numbers: range) -> Generator[Block]:
         """Yield the rows that the plan reads from the first of some buffers on."""
@@ -168,7 +157,13 @@ class Feed:
             row = start
             for piece in self.stream.read(block, start):
                 where = f"rows {row} to {row + len(piece.t)} of block {block}"
-                yield self._checked(piece, where)
+                rows = self._checked(piece, where)
+                if _layouts(rows) != self._layouts:
+                    raise ValueError(
+                        f"x, t and sample_weight have rows of {_layouts(rows)} ({where}); the "
+                        f"first ones are of {self._layouts}."
+                    )
+                yield rows
                 row += len(piece.t)
             if row != plan.lengths[block]:
                 raise ReadError(
@@ -181,27 +176,82 @@ class Feed:
         try:
             return self._prepared(block)
         except (ValueError, TypeError) as error:
-            raise type(error)(f"{error} ({where})") from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{error} ({where})") from error
 
     def _prepared(self, block: Block) -> Block:
-        problem, dtype = self.place.problem, self.place.dtype
-        x = validation.check_numeric("x", block.x)
-        x = x if x.dtype == np.uint8 else validation.cast("x", x, dtype)
-        t = validation.check_numeric("t", block.t)
-        t = problem.loss.prepare(t, problem.network.n_outputs, "t")
-        t = validation.cast("t", t, problem.loss.target_dtype(t, dtype))
+        place, weights = self.place, block.weights
+        x = place.host_features(block.x)
+        t = place.cast_targets(place.host_targets(block.t))
         validation.check_same_length(x=len(x), t=len(t))
-        weights = block.weights
         if weights is not None:
             weights = validation.check_weights("sample_weight", weights, len(t), zeros=True)
-            weights = weights.astype(dtype)
-        found = [(part.shape[1:], part.dtype.name) for part in (x, t, weights) if part is not None]
-        if hasattr(self, "_layouts") and found != self._layouts:
-            raise ValueError(
-                f"Rows are of shapes and types {found}; those of the first block are of "
-                f"{self._layouts}."
-            )
+            weights = weights.astype(place.dtype)
         return Block(x, t, weights)
+
+
+def _layouts(block: Block) -> list[tuple[tuple[int, ...], str]]:
+    """Return shape and type of a row's features, targets and, if there are any, weight."""
+    return [(part.shape[1:], part.dtype.name) for part in block if part is not None]
+
+
+class _Reader:
+    """The thread that fills slots, and the two ways between it and the one that uses them.
+
+    Parameters
+    ----------
+    slots : list of Slot
+    fill : callable
+        ``fill(reader, *args)`` takes slots and gives them, until there are none.
+    """
+
+    def __init__(self, slots: Sequence[Slot], fill: Callable[..., None], *args: Any) -> None:
+        self._free: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
+        self._full: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._end = threading.Event()
+        for slot in slots:
+            self._free.put(slot)
+        self._thread = threading.Thread(
+            target=self._run, args=(fill, *args), name="xpnet-reader", daemon=True
+        )
+        self._thread.start()
+
+    def _run(self, fill: Callable[..., None], *args: Any) -> None:
+        try:
+            fill(self, *args)
+        except BaseException as error:
+            self._full.put(error)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nobody wants more."""
+        return self._end.is_set()
+
+    def take(self) -> Slot | None:
+        """Wait for a slot that is free; None at the end."""
+        return self._free.get()
+
+    def give(self, slot: Slot, arrays: tuple[Any, ...]) -> None:
+        """Hand over a slot that is full."""
+        self._full.put((slot, arrays))
+
+    def next(self) -> tuple[Slot, tuple[Any, ...]]:
+        """Wait for a slot that is full; what was raised in the thread is raised here."""
+        found = self._full.get()
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    def free(self, slot: Slot) -> None:
+        """Give a slot back."""
+        self._free.put(slot)
+
+    def end(self) -> bool:
+        """End the thread; return whether it has ended: a source may keep it waiting."""
+        self._end.set()
+        self._free.put(None)
+        self._thread.join(timeout=_MOST_SECONDS)
+        return not self._thread.is_alive()
 
 
 class _Rows:
@@ -211,17 +261,20 @@ class _Rows:
         self._pieces = pieces
         self._rest: Block | None = None
 
-    def copy_to(self, arrays: tuple[np.ndarray, ...], n_rows: int) -> None:
-        """Copy the next rows to the beginning of the arrays."""
+    def copy_to(self, arrays: tuple[np.ndarray, ...], n_rows: int) -> bool:
+        """Copy the next rows to the beginning of the arrays; return whether there were as many."""
         row = 0
         while row < n_rows:
-            piece = next(self._pieces) if self._rest is None else self._rest
+            piece = next(self._pieces, None) if self._rest is None else self._rest
+            if piece is None:
+                return False
             n = min(n_rows - row, len(piece.t))
             parts = [part for part in piece if part is not None]
             for array, part in zip(arrays, parts, strict=True):
                 array[row : row + n] = part[:n]
             self._rest = piece.rows(n) if n < len(piece.t) else None
             row += n
+        return True
 
 
 def _batches(plan: Plan, number: int, first: int, n_steps: int) -> list[np.ndarray]:

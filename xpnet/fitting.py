@@ -50,7 +50,7 @@ class Fit:
     total, done : int
         The length that was asked for, and how much of it is done.
     learning_rate : float, array of shape (models, 1), Schedule or None
-        In place of the optimizer's, from the next epoch on.
+        In place of the optimizer's, from the next epoch on; of a stream, from the next buffer on.
     stopped : str or None
         Why the fit ends before its length.
     resumable : bool
@@ -92,6 +92,7 @@ class Fit:
         self.run = run
         self.state = state
         self._agreed: TrainState | None = None
+        self._within = False
         self.history = History()
         self.unit, self.total = length
         self.done = 0
@@ -135,6 +136,7 @@ class Fit:
         stopped : str or None
         """
         self._go_on(training.state, training.history, done, stopped)
+        self._within = self.state.part is not None
         for callback, own in zip(self.steering, training.callbacks, strict=True):
             callback.restore(own)
 
@@ -175,7 +177,9 @@ class Fit:
             self._agree()
             self.begun = True
             while self.done < self.total and self.stopped is None:
-                self._call("on_epoch_begin")
+                if not self._within:  # of an epoch, whose beginning the callbacks have seen
+                    self._call("on_epoch_begin")
+                self._within = False
                 yield True
                 if self.state.part is None:
                     self._call("on_epoch_end")
@@ -193,20 +197,28 @@ class Fit:
         entries = History()
         states = self.run.epoch(self.state, entries, left if steps else None, self.rate())
         with contextlib.closing(states):
-            for state in states:
-                self.done += state.step - self.state.step if steps else state.part is None
-                self.state = self._agreed = state
-                if state.part is not None:
-                    self._call("on_buffer_end")
-                    if self.stopped is not None:
-                        return
+            self._take(next(states))
+            while self.state.part is not None:
+                self._call("on_buffer_end")
+                if self.stopped is not None:
+                    return
+                self._take(states.send((self.state, self.rate())))
         # Only now: what interrupts an epoch leaves the history as it was before it.
         for name, curve in vars(entries).items():
             getattr(self.history, name).extend(curve)
 
+    def _take(self, state: TrainState) -> None:
+        """Go on with the state after an epoch, or after a buffer."""
+        if self.unit == "step":
+            self.done += state.step - self.state.step
+        else:
+            self.done += state.part is None
+        self.state = self._agreed = state
+
     def _call(self, event: str) -> None:
-        for callback in self.callbacks:
-            getattr(callback, event)(self)
+        with self.run.ranks.together():  # the others wait for what is decided here
+            for callback in self.callbacks:
+                getattr(callback, event)(self)
         self._agree()
 
     def _agree(self) -> None:
@@ -222,6 +234,9 @@ class Fit:
                 told[-1] = state, self.history, self.done, self.stopped
         stopped, resumable, rate, moved = ranks.agreed(told)
         if moved is not None and not ranks.first:
-            self._go_on(*moved)
+            if self._agreed is None:  # all begin where the first one does
+                self._go_on(*moved)
+            else:
+                self.state = moved[0].moved(self.run.place.floats)
         self.stopped, self.resumable, self.learning_rate = stopped, resumable, rate
         self._agreed = self.state

@@ -144,10 +144,7 @@ class Placement:
         if hasattr(x, "tocsr"):
             return self._sparse_features(x, name)
         if backends.owner(x) is None:
-            x = validation.check_numeric(name, x)
-            validation.check_features(name, x.shape, n_features)
-            x = x if x.dtype == np.uint8 else validation.cast(name, x, self.dtype)
-            return self.backend.asarray(x)
+            return self.backend.asarray(self.host_features(x, name))
         validation.check_features(name, tuple(x.shape), n_features)
         if not xp.isdtype(x.dtype, ("bool", "integral", "real floating")):
             raise TypeError(f"{name} has dtype {x.dtype}. Real numbers are needed.")
@@ -156,6 +153,17 @@ class Placement:
         x = self.backend.asarray(x, self.dtype)
         validation.check_finite(name, bool(xp.all(xp.isfinite(x))))
         return x
+
+    def host_features(self, x: Any, name: str = "x") -> np.ndarray:
+        """Return features of the host checked, in the type; 8-bit pixels as they are."""
+        x = validation.check_numeric(name, x)
+        validation.check_features(name, x.shape, self.problem.network.n_features_in)
+        return x if x.dtype == np.uint8 else validation.cast(name, x, self.dtype)
+
+    def host_targets(self, t: Any, name: str = "t") -> np.ndarray:
+        """Return targets of the host checked, as the loss takes them."""
+        t = validation.check_numeric(name, t)
+        return self.problem.loss.prepare(t, self.problem.network.n_outputs, name)
 
     def _sparse_features(self, x: Any, name: str) -> SparseRows:
         validation.check_features(name, x.shape, self.problem.network.n_features_in)
@@ -169,14 +177,17 @@ class Placement:
         x = type(x)((stored, x.indices, x.indptr), shape=x.shape)
         return SparseRows(x, self.backend.asarray)
 
+    def cast_targets(self, t: np.ndarray, name: str = "t") -> np.ndarray:
+        """Return prepared targets in the type that they have on the device."""
+        return validation.cast(name, t, self.problem.loss.target_dtype(t, self.dtype))
+
     def targets(self, t: np.ndarray, name: str = "t") -> Array:
         """Bring prepared targets over."""
-        dtype = self.problem.loss.target_dtype(t, self.dtype)
-        return self.backend.asarray(validation.cast(name, t, dtype))
+        return self.backend.asarray(self.cast_targets(t, name))
 
-    def check_pixels(self, samples: Samples) -> None:
+    @staticmethod
+    def check_pixels(x: Any, xp: Any) -> None:
         """Raise where 8-bit features can hardly be pixels: none of them is above 1."""
-        x, xp = samples.data.x, self.backend.xp
         if not isinstance(x, SparseRows) and x.dtype == xp.uint8 and int(xp.max(x)) <= 1:
             raise ValueError(
                 "x is of 8-bit unsigned integers, which are read as pixels from 0 to 255, but none "
@@ -202,11 +213,9 @@ class Placement:
         features : array, optional
             What `features` made of x, where it is known already.
         """
-        loss = self.problem.loss
         self.backend.dtype(self.dtype)
         features = self.features(x, prefix + "x") if features is None else features
-        host = validation.check_numeric(prefix + "t", backends.to_host(t))
-        host = loss.prepare(host, self.problem.network.n_outputs, prefix + "t")
+        host = self.host_targets(backends.to_host(t), prefix + "t")
         validation.check_same_length(**{prefix + "x": features.shape[0], prefix + "t": len(host)})
         if weights is not None:
             name = prefix + "sample_weight"

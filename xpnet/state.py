@@ -12,7 +12,37 @@ from . import backends, validation
 from .backends import Array
 from .step import Problem
 
-__all__ = ["TrainState", "check_params", "check_state", "initial_state", "snapshots"]
+__all__ = [
+    "Part",
+    "TrainState",
+    "check_params",
+    "check_state",
+    "check_whole",
+    "initial_state",
+    "snapshots",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What an epoch under way gave so far.
+
+    Attributes
+    ----------
+    steps : int
+    losses, weights : float64 array of shape () or (models,)
+        The sums of the steps' losses, and of their weights.
+    step_losses : float64 array of shape (steps,) or (steps, models), or None
+        The mean loss of each step, where they are kept.
+    order : str
+        What tells the order of the epoch's rows apart from that of another stream.
+    """
+
+    steps: int
+    losses: np.ndarray
+    weights: np.ndarray
+    step_losses: np.ndarray | None
+    order: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +63,9 @@ class TrainState:
         The monitored loss of each epoch so far, which plateaus are looked for in.
     order : numpy.ndarray of shape (samples,) or (models, samples), or None
         The last epoch's order of rows, where the next one is made from it.
-    part : float64 array of shape (2, steps) or (2, steps, models), or None
-        In the midst of an epoch, what its steps gave so far: the sums of their losses and of their
-        weights. The generators are those of the epoch's beginning then.
+    part : Part or None
+        In the midst of an epoch, what it gave so far. The generators are those of the epoch's
+        beginning then.
 
     Examples
     --------
@@ -54,12 +84,12 @@ class TrainState:
     dropout_seed: np.ndarray | None
     curve: tuple[Any, ...] = ()
     order: np.ndarray | None = None
-    part: np.ndarray | None = None
+    part: Part | None = None
 
     @property
     def steps_into_epoch(self) -> int:
         """How many steps of an epoch that is under way were done."""
-        return 0 if self.part is None else self.part.shape[1]
+        return 0 if self.part is None else self.part.steps
 
     def resumed_generators(self) -> tuple[np.random.RandomState, ...]:
         """Return new generators that stand where the state's stood."""
@@ -160,5 +190,15 @@ def check_state(problem: Problem, n_models: int | None, state: Any) -> TrainStat
         raise ValueError(
             f"state.dropout_seed has shape {state.dropout_seed.shape}; one seed, or one for "
             f"each of {models} models, is needed."
+        )
+    return state
+
+
+def check_whole(state: TrainState, name: str = "state") -> TrainState:
+    """Return the state if it is not in the midst of an epoch: only its stream can go on there."""
+    if state.part is not None:
+        raise ValueError(
+            f"{name} is {state.part.steps} steps into an epoch of a stream: pass that stream to "
+            "finish it, or a state between two epochs."
         )
     return state

@@ -123,7 +123,7 @@ def _weight(xp: Namespace, batch: Data) -> Any:
 
 def _divisor(xp: Namespace, weight: Any) -> Any:
     if isinstance(weight, int):
-        return weight
+        return max(weight, 1)  # a rank may have no rows of a batch
     # Divided by infinity, a batch whose weights are all zero has a gradient of zero, not 0 / 0.
     return xp.where(weight > 0.0, weight, xp.full_like(weight, math.inf))
 
@@ -208,7 +208,7 @@ def make_step(problem: Problem, *, record: str = "before", reduced: bool = False
     token = record, reduced, token
     if token not in _shared:
         # A copy: what is changed in the problem later shall not change the others' step.
-        step: Any = _new_step(copy.deepcopy(problem), record, reduced)
+        step = _new_step(copy.deepcopy(problem), record, reduced)
         step.trusted = True  # to be pure
         _shared[token] = step
     _shared.move_to_end(token)
@@ -271,7 +271,7 @@ def _token(value: Any) -> Any:
     return type(value), _token(vars(value))
 
 
-def _new_step(problem: Problem, record: str, reduced: bool) -> Step:
+def _new_step(problem: Problem, record: str, reduced: bool) -> Any:
     varying, constant = coefficient_names(problem)
 
     def step(xp: Namespace, carry: Any, x: Any, data: Data) -> Any:
@@ -292,7 +292,9 @@ def _new_step(problem: Problem, record: str, reduced: bool) -> Step:
             loss = xp.all_reduce(loss[..., None])[..., 0] if reduced else loss
         return (params, state), loss
 
-    return step
+    made: Any = step
+    made.reduced = reduced
+    return made
 
 
 def gather(xp: Namespace, data: Data, rows: Array, dtype: Any) -> Data:

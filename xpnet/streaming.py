@@ -16,10 +16,10 @@ from .distributed import ALONE, Ranks
 from .feed import Feed, Window
 from .history import History
 from .placement import Placement, Samples
-from .state import TrainState
-from .streams import Stream
+from .state import Part, TrainState
+from .streams import Plan, Stream
 from .streams.sorting import warn_if_sorted
-from .training import Rows, Run, Steps
+from .training import Rows, Run, Steps, after
 
 __all__ = ["StreamRun", "stream_run"]
 
@@ -64,9 +64,10 @@ def stream_run(
     if isinstance(batches, Shuffled) and ranks.first:
         warn_if_sorted(stream, feed.plan(0))
     samples = Samples(place.rowless(), np.zeros(0), None)
-    return StreamRun(
-        place, step, samples, batches, generators, held_out, feed=feed, ranks=ranks, **options
-    )
+    common = place, step, samples, batches, generators, held_out
+    buffer = f"{feed.plan(0).steps_per_buffer} steps a buffer"
+    orders = f"{stream.fingerprint()}, {batches!r}, {buffer}, {ranks!r}"
+    return StreamRun(*common, ranks=ranks, feed=feed, orders=orders, **options)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,9 +77,12 @@ class StreamRun(Run):
     Attributes
     ----------
     feed : Feed
+    orders : str
+        What tells apart the orders in which streams are read.
     """
 
     feed: Feed
+    orders: str
 
     def epoch(
         self,
@@ -86,62 +90,50 @@ class StreamRun(Run):
         history: History,
         max_steps: int | None = None,
         learning_rate: Any = None,
-    ) -> Generator[TrainState]:
+    ) -> Generator[TrainState, tuple[TrainState, Any]]:
         """Run one epoch, or what is left of one, see `Run.epoch`."""
         began = time.perf_counter()
         drawn = int(self.generators[0].randint(2**31 - 1))
         plan = self.feed.plan(None if isinstance(self.batches, InOrder) else drawn)
-        done = state.steps_into_epoch
-        last = plan.n_steps if max_steps is None else min(plan.n_steps, done + max_steps)
-        windows = self.feed.windows(plan, self.samples, done, last)
-        with contextlib.closing(windows):
+        part = state.part or Part(0, np.zeros(()), np.zeros(()), None, self.orders)
+        last = plan.n_steps if max_steps is None else min(plan.n_steps, part.steps + max_steps)
+        with contextlib.closing(self.feed.windows(plan, self.samples, part.steps, last)) as windows:
             for window in windows:
-                steps = self._window(window, plan.sizes, plan.firsts, state, learning_rate)
-                self.check(steps, state, done)
-                state, done = _joined(state, steps), window.steps.stop
-                if done < last:
-                    yield state
-        assert state.part is not None
-        whole = Steps(
-            state.params,
-            state.optimizer_state,
-            state.part[0],
-            plan.sizes[:done],
-            None if steps.totals is None else state.part[1],
-        )
-        state = replace(state, part=None, step=state.step - len(whole))
-        yield self.after(whole, state, history, began)
+                steps = self._window(window, plan, state, learning_rate)
+                self.check(steps, state)
+                part = self._joined(part, steps)
+                state = after(state, steps, part=part, order=None)
+                if part.steps < last:
+                    state, learning_rate = yield state
+        if not np.all(part.weights > 0):
+            raise ValueError("sample_weight holds only zeros; one weight must be above zero.")
+        loss = self.loss(part.losses, part.weights, part.weights, state.params)
+        yield self.ended(replace(state, part=None), loss, part.step_losses, history, began)
 
-    def _window(
-        self, window: Window, sizes: np.ndarray, firsts: np.ndarray, state: TrainState, rate: Any
-    ) -> Steps:
+    def _window(self, window: Window, plan: Plan, state: TrainState, rate: Any) -> Steps:
         """Run the steps of a buffer."""
-        own = replace(self, samples=window.samples)
-        here = window.steps
-        rows = Rows(window.parts, sizes[here], None if self.ranks.alone else firsts[here])
-        return own.steps(rows, state, rate)
+        sizes, firsts = plan.sizes(window.steps)
+        rows = Rows(window.parts, sizes, None if self.ranks.alone else firsts)
+        return replace(self, samples=window.samples).steps(rows, state, rate)
 
-    def total(self, steps: Steps) -> Any:
-        """Return the sum of the weights of the epoch's samples."""
-        return float(steps.sizes.sum()) if steps.totals is None else float(steps.totals.sum())
+    def _joined(self, part: Part, steps: Steps) -> Part:
+        """Return what an epoch gave so far, with some steps more."""
+        losses, weights, means = self.sums(steps)
+        kept = None
+        if self.keep_steps:
+            kept = means if part.step_losses is None else np.concatenate([part.step_losses, means])
+        done = part.steps + len(steps)
+        return Part(done, part.losses + losses, part.weights + weights, kept, part.order)
+
+    def check_start(self, state: TrainState) -> None:
+        """Raise where an epoch cannot begin, or go on, from that state."""
+        if state.part is not None and state.part.order != self.orders:
+            raise ValueError(
+                "state is in the midst of an epoch of another stream, or of another order of it "
+                f"({state.part.order}; here it is {self.orders}): pass what it was trained with, "
+                "or a state between two epochs."
+            )
 
     def fingerprint(self) -> str:
         """Return what tells streams apart, and the orders in which they are read."""
-        plan = self.feed.plan(0)
-        return f"{self.feed.stream.fingerprint()}, {plan.steps_per_buffer} steps a buffer"
-
-
-def _joined(state: TrainState, steps: Steps) -> TrainState:
-    """Return the state after some steps in the midst of an epoch."""
-    totals = steps.sizes if steps.totals is None else steps.totals
-    totals = totals.reshape(-1, *[1] * (steps.sums.ndim - 1))
-    part = np.stack([steps.sums, np.broadcast_to(totals, steps.sums.shape)])
-    if state.part is not None:
-        part = np.concatenate([state.part, part], axis=1)
-    return replace(
-        state,
-        params=steps.params,
-        optimizer_state=steps.optimizer_state,
-        step=state.step + len(steps),
-        part=part,
-    )
+        return self.orders

@@ -75,7 +75,8 @@ class Trainer:
     Attributes
     ----------
     state_ : TrainState
-        The state after the last epoch.
+        The state after the last epoch; of a stream whose epoch was broken off, after its last
+        buffer.
     history_ : History
         The curves of the last `fit`.
     stopped_ : str or None
@@ -89,8 +90,9 @@ class Trainer:
 
     With `comm`, all ranks are given the same data (or streams), and each takes its share of every
     batch; what `batch_size` counts is the whole batch. All end with the same parameters, bit for
-    bit, up to roundings those of one process. The first rank alone runs callbacks and so writes and
-    prints. Start scripts by ``mpiexec -n 4 python -m mpi4py script.py``.
+    bit: but for roundings those of one process, except on a stream, whose blocks are shared out.
+    The first rank alone evaluates, runs callbacks and so writes and prints. Start scripts by
+    ``mpiexec -n 4 python -m mpi4py script.py``.
 
     8-bit unsigned integers are read as pixels: they stay 8-bit in memory, and each batch is
     scaled from 0..255 to [0, 1].
@@ -333,7 +335,7 @@ class Trainer:
                 raise TypeError("t is None: targets are needed; only a Stream has its own.")
             like = (x if stream is None else stream.first.x, t, sample_weight, *held_out)
             place = self._place(*like)
-        with place.session(), ranks.threads():
+        with place.session(), ranks.limited():
             with ranks.alike():
                 watched = None
                 if validation_data is not None:
@@ -344,11 +346,14 @@ class Trainer:
                     run: Run = stream_run(place, step, stream, *rest, **asked)
                 else:
                     samples = place.samples(x, t, sample_weight)
-                    place.check_pixels(samples)
+                    place.check_pixels(samples.data.x, place.backend.xp)
                     run = Run(place, step, samples, *rest, **asked)
+                run.check_start(start)
+                place.backend.check_step(step, self.compile)
                 start = start.moved(place.floats)  # what was drawn, in float64, is let go
                 run = replace(run, samples=place.seeded(run.samples, start.dropout_seed))
-            ranks.check_same("data", run.fingerprint)
+                given = {} if ranks.alone else {"lengths": limit, **run.setting()}
+            ranks.check_same(given)
             ranks.join(place.backend)
             seeds = options.plain_seeds(self.random_state)
             fit = Fit(run, start, limit, callbacks, seeds, metadata)

@@ -16,10 +16,10 @@ from .evaluation import evaluate, penalty_value
 from .history import History
 from .optimizers import Schedule
 from .placement import Placement, Samples, SparseRows
-from .state import TrainState, snapshots
+from .state import TrainState, check_whole, snapshots
 from .step import Data, coefficient_table
 
-__all__ = ["DivergenceError", "Rows", "Run", "Steps", "diverged"]
+__all__ = ["DivergenceError", "Rows", "Run", "Steps", "after", "diverged"]
 
 _MOST_ELEMENTS = 1 << 22
 """So many dense elements of sparse features are on the device at a time."""
@@ -128,7 +128,7 @@ class Run:
         history: History,
         max_steps: int | None = None,
         learning_rate: Any = None,
-    ) -> Generator[TrainState]:
+    ) -> Generator[TrainState, tuple[TrainState, Any]]:
         """Run one epoch, or its first `max_steps` steps, and add it to the history.
 
         Parameters
@@ -142,7 +142,8 @@ class Run:
         Yields
         ------
         TrainState
-            That after the epoch; before it, of a stream, that after each buffer.
+            That after the epoch; before it, of a stream, that after each buffer. There it is sent
+            the state to go on with, and the rate.
 
         Raises
         ------
@@ -154,31 +155,47 @@ class Run:
         steps = self.steps(self.rows(order, max_steps), state, learning_rate)
         self.check(steps, state)
         kept = order if self.batches.chained else None
-        yield replace(self.after(steps, state, history, began), order=kept)
+        yield self.ended(after(state, steps, order=kept), *self.losses(steps), history, began)
 
-    def check(self, steps: Steps, state: TrainState, before: int = 0) -> None:
-        """Raise where training diverged, in steps that `before` others of the epoch precede."""
+    def check(self, steps: Steps, state: TrainState) -> None:
+        """Raise where training diverged."""
         for model, (what, step) in self.failures(steps).items():
             which = model if steps.sums.ndim > 1 else None
-            raise diverged(what, state.epoch, before + step, which)
+            raise diverged(what, state.epoch, state.steps_into_epoch + step, which)
 
-    def after(self, steps: Steps, state: TrainState, history: History, began: float) -> TrainState:
-        """Add an epoch to the history, and return the state after it."""
-        losses, step_losses = self.losses(steps)
-        history.append(losses=losses)
+    def ended(
+        self, state: TrainState, loss: Any, step_losses: Any, history: History, began: float
+    ) -> TrainState:
+        """Add an epoch to the history; return the state after it, given that of its last step."""
+        history.append(losses=loss)
         for value in step_losses if self.keep_steps else ():
             history.append(step_losses=value)
-        history.append(**self.evaluations(steps.params))
+        # One rank's numbers hold for all: those of another processor may differ by a rounding.
+        found = self.evaluations(state.params) if self.ranks.first else {}
+        history.append(**self.ranks.agreed(found))
         history.append(seconds=time.perf_counter() - began)
         return replace(
             state,
-            params=steps.params,
-            optimizer_state=steps.optimizer_state,
-            step=state.step + len(steps),
             epoch=state.epoch + 1,
             generators=snapshots(self.generators),
             curve=(*state.curve, history.monitored[-1]),
         )
+
+    def check_start(self, state: TrainState) -> None:
+        """Raise where an epoch cannot begin, or go on, from that state."""
+        check_whole(state)
+
+    def setting(self) -> dict[str, Any]:
+        """Return what must be alike in runs that are one: on ranks, or before a resumption."""
+        return {
+            "data": self.fingerprint(),
+            "validation_data": None if self.held_out is None else self.held_out.fingerprint(),
+            "batches": repr(self.batches),
+            "dtype": self.place.dtype,
+            "train_score": self.score,
+            "step_losses": self.keep_steps,
+            "objectives": self.objectives,
+        }
 
     def fingerprint(self) -> str:
         """Return what tells the data of runs apart."""
@@ -207,12 +224,9 @@ class Run:
         sizes = np.concatenate([np.full(len(part), part.shape[-1]) for part in parts])
         if self.ranks.alone:
             return Rows(parts, sizes)
-        shares = [self.ranks.share(part.shape[-1]) for part in parts]
-        own = [part[..., share] for part, share in zip(parts, shares, strict=True)]
-        firsts = [
-            np.full(len(part), share.start) for part, share in zip(parts, shares, strict=True)
-        ]
-        return Rows(own, sizes, np.concatenate(firsts))
+        shares = [(part, self.ranks.share(part.shape[-1])) for part in parts]
+        firsts = np.concatenate([np.full(len(part), share.start) for part, share in shares])
+        return Rows([part[..., share] for part, share in shares], sizes, firsts)
 
     def steps(self, rows: Rows, state: TrainState, learning_rate: Any = None) -> Steps:
         """Run some steps, given the rows of `samples` in each batch."""
@@ -245,21 +259,26 @@ class Run:
         if every is None:
             yield windows
             return
+        # By the steps' numbers alone: sizes of batches change at other steps on other ranks.
+        batches, left = [], every - first % every
         for window in windows:
             while len(window):
-                n_steps = every - first % every
-                yield [window[:n_steps]]
-                window = window[n_steps:]
-                first += n_steps
+                batches.append(window[:left])
+                window, left = window[left:], left - len(batches[-1])
+                if left == 0:
+                    yield batches
+                    batches, left = [], every
+        if batches:
+            yield batches
 
     def _averaged(self, carry: Any, batches: list[np.ndarray], sizes: np.ndarray) -> Any:
         """Return the mean of the ranks' parameters and states, by the rows that each has seen."""
-        if self.ranks.average_every is None:
+        if self.ranks.average_every is None or self.ranks.alone:
             return carry
         xp, (params, moments) = self.place.backend.xp, carry
         seen = sum(part.shape[0] * part.shape[-1] for part in batches)
-        flat = xp.concat([params, *moments], axis=-1) * float(seen / sizes.sum())
-        flat, n = xp.all_reduce(flat), params.shape[-1]
+        flat = xp.all_reduce(xp.concat([params, *moments], axis=-1) * float(seen))
+        flat, n = flat / float(sizes.sum()), params.shape[-1]
         cut = [flat[..., k * n : (k + 1) * n] for k in range(1 + len(moments))]
         return cut[0], tuple(cut[1:])
 
@@ -327,20 +346,24 @@ class Run:
 
     def losses(self, steps: Steps) -> tuple[np.ndarray, Any]:
         """Return the epoch's loss, and those of its steps, of each model."""
+        losses, weights, means = self.sums(steps)
+        return self.loss(losses, weights, self.samples.total(self.members), steps.params), means
+
+    def sums(self, steps: Steps) -> tuple[np.ndarray, Any, np.ndarray]:
+        """Return the sums of losses and weights of which the loss is made, and the steps' means."""
         sums, sizes = steps.sums, steps.sizes.reshape(-1, *[1] * (steps.sums.ndim - 1))
         if self.objectives:
-            return _over_steps(sums * sizes) / sizes.sum(), sums
+            return _over_steps(sums * sizes), sizes.sum(), sums
         if steps.totals is None:
-            loss, means = _over_steps(sums) / sizes.sum(), sums / sizes
-        else:
-            means = _divide(sums, steps.totals)
-            loss = _divide(_over_steps(sums), _over_steps(steps.totals))
-        total = self.total(steps)
-        return loss + penalty_value(self.place, steps.params, self.samples, total), means
+            return _over_steps(sums), sizes.sum(), sums / sizes
+        return _over_steps(sums), _over_steps(steps.totals), _divide(sums, steps.totals)
 
-    def total(self, steps: Steps) -> Any:
-        """Return the sum of the weights of all samples, given an epoch's steps."""
-        return self.samples.total(self.members)
+    def loss(self, losses: np.ndarray, weights: Any, total: Any, params: Array) -> np.ndarray:
+        """Return the epoch's loss of each model, given its sums and the weight of all samples."""
+        mean = _divide(losses, weights)
+        if self.objectives:
+            return mean
+        return mean + penalty_value(self.place, params, self.samples, total)
 
     def _totals(self, rows: Rows, ndim: int) -> np.ndarray | None:
         """Return the sum of the sample weights of each batch, shaped to divide the sums."""
@@ -379,6 +402,17 @@ class Run:
         return found
 
 
+def after(state: TrainState, steps: Steps, **changed: Any) -> TrainState:
+    """Return the state after some steps."""
+    return replace(
+        state,
+        params=steps.params,
+        optimizer_state=steps.optimizer_state,
+        step=state.step + len(steps),
+        **changed,
+    )
+
+
 def diverged(what: str, epoch: int, step: int, model: int | None = None) -> DivergenceError:
     """Return the error that says what became NaN or infinite, and when."""
     which = "" if model is None else f", model {model}"
@@ -395,6 +429,6 @@ def _over_steps(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(values, 0, -1)).sum(axis=-1)
 
 
-def _divide(sums: np.ndarray, totals: np.ndarray) -> np.ndarray:
+def _divide(sums: np.ndarray, totals: Any) -> np.ndarray:
     """Return the means; a batch whose weights are all zero has a loss of zero."""
     return np.where(totals > 0, sums / np.where(totals > 0, totals, 1.0), 0.0)

@@ -113,8 +113,8 @@ def surface():
     for name, thing in list(found.items()):
         if inspect.isclass(thing) and not HOOKS & {base.__name__ for base in thing.__mro__}:
             found |= {f"{name}.{n}": f for n, f in own(thing).items()}
-    for name in ("read", "relabeled", "targets"):
-        del found[f"Stream.{name}"]  # for the house
+    for name in ("distinct_targets", "read", "retargeted", "targets", "weighed"):
+        found.pop(f"Stream.{name}", None)  # for the house
     found |= {f"Loss.{name}": getattr(losses.Loss, name) for name in ("value", "gradient")}
     for name in ("Network.forward", "Network.loss_and_gradient", "Penalty.add", "History.append"):
         del found[name]  # parts of a step, of an epoch: called with what was checked before

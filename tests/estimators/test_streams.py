@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from xpnet import Checkpoint, MLPClassifier, MLPRegressor, Stream
+from xpnet import Callback, Checkpoint, MLPClassifier, MLPRegressor, Stream
 
 RNG = np.random.RandomState(5)
 X = RNG.standard_normal((230, 4)).astype(np.float32)
@@ -73,6 +73,38 @@ def test_classes_are_weighed_by_all_samples(class_weight, weights):
     assert_alike(found, classifier(**options).fit(X, LABELS, sample_weight=weights))
 
 
+def test_a_dict_of_weights_may_leave_classes_out_that_lie_apart():
+    order = np.argsort(LABELS, kind="stable")
+    options = {"class_weight": {"a": 3.0}}
+    found = classifier(**options).fit(streamed(X[order], LABELS[order]))
+    assert_alike(found, classifier(**options).fit(X[order], LABELS[order]))
+
+
+def test_weights_of_classes_are_for_one_class_a_sample():
+    labels = np.stack([LABELS == "a", X[:, 2] > 0], axis=1).astype(int)
+    with pytest.raises(ValueError, match="class_weight='balanced' is for one class a sample"):
+        classifier(class_weight="balanced").fit(streamed(y=labels))
+
+
+def test_a_fit_that_was_broken_off_in_an_epoch_is_gone_on_with_from_its_parameters():
+    class Stop(Callback):
+        steers = False
+
+        def on_buffer_end(self, fit):
+            fit.stop("enough")
+
+    own = classifier(callbacks=[Stop()], warm_start=True).fit(streamed())
+    assert own.stopped_ == "enough"
+    own.partial_fit(X, LABELS)
+    own.fit(X, LABELS)
+    assert own.score(X, LABELS) > 0.3
+
+
+def test_targets_that_were_changed_are_the_classes():
+    changed = streamed(y=np.arange(230)).retargeted(lambda t: t % 2)
+    assert classifier().fit(changed).classes_.tolist() == [0, 1]
+
+
 def test_validation_data_are_watched():
     options = {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 12}
     held_out = (X[:60], LABELS[:60])
@@ -116,6 +148,8 @@ def test_columns_have_names():
     names = list("pqrs")
     table = arrow.table({**dict(zip(names, X.T, strict=True)), "kind": LABELS})
     found = classifier(warm_start=True).fit(table, "kind")
+    assert found.feature_names_in_.tolist() == names
+    found.fit(streamed(X, LABELS))
     assert found.feature_names_in_.tolist() == names
     renamed = table.rename_columns([*"pqxs", "kind"])
     with pytest.raises(ValueError, match="the fit before had"):

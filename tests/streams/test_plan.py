@@ -39,14 +39,16 @@ def test_every_row_is_trained_on_once(**options):
 def test_all_ranks_have_the_same_steps(**options):
     plans = every_rank(**options)
     assert len({(plan.n_steps, plan.n_buffers, plan.steps_per_buffer) for plan in plans}) == 1
-    for plan in plans:
-        np.testing.assert_array_equal(plan.sizes, plans[0].sizes)
-    sizes = np.diff([*(plan.firsts for plan in plans), plans[0].sizes], axis=0)
-    np.testing.assert_array_equal(plans[0].firsts, 0)
-    for plan, own in zip(plans, sizes, strict=True):
+    whole = slice(0, plans[0].n_steps)
+    sizes, firsts = zip(*(plan.sizes(whole) for plan in plans), strict=True)
+    for own in sizes:
+        np.testing.assert_array_equal(own, sizes[0])
+    np.testing.assert_array_equal(firsts[0], 0)
+    for plan, own in zip(plans, np.diff([*firsts, sizes[0]], axis=0), strict=True):
         assert own.sum() == plan.n_rows
         assert own.max() <= plan.share(plan.rank)
-    assert plans[0].sizes.sum() == sum(options["lengths"])
+    assert sizes[0].sum() == sum(options["lengths"])
+    np.testing.assert_array_equal(plans[0].sizes(slice(1, 3))[0], sizes[0][1:3])
 
 
 @given(**plans)

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from xpnet import Dense, Network, Stream, Trainer
-from xpnet.streams import Block
 from xpnet.streams.arrays import ArraySource
 from xpnet.streams.stream import as_stream
 from xpnet.streams.subset import Subset
@@ -130,10 +129,22 @@ def test_rows_left_out_are_as_if_they_were_not_there(block_rows, left_out, start
         np.testing.assert_array_equal(np.concatenate([[], *targets]), kept)
 
 
-def test_relabeling_changes_targets_and_weights():
-    stream = Stream(X, Y).relabeled(lambda b: Block(b.x, -b.t, b.t + 1.0))
-    np.testing.assert_array_equal(joined(stream)[1], -Y)
+def test_targets_and_weights_may_be_others():
+    stream = Stream(X, Y, block_rows=10).retargeted(lambda t: -t)
+    stream = stream.weighed(lambda t, weights: t + 1.0).retargeted(lambda t: 2 * t)
+    np.testing.assert_array_equal(joined(stream)[1], -2 * Y)
     np.testing.assert_array_equal(joined(stream)[2], Y + 1.0)
+    np.testing.assert_array_equal(np.concatenate(list(stream.targets(1))), -2 * Y[10:20])
+    for change in (stream.retargeted, stream.weighed):
+        with pytest.raises(TypeError, match="must be a function"):
+            change(3)
+
+
+def test_distinct_targets_are_counted():
+    t = np.array(["b", "a", "b", "c", "a", "b", "b"])
+    values, counts = Stream(X[:7], t, block_rows=2).distinct_targets()
+    assert values.tolist() == ["a", "b", "c"]
+    assert counts.tolist() == [2, 4, 1]
 
 
 def test_fingerprints_tell_streams_apart():

@@ -2,7 +2,9 @@
 
 import contextlib
 import threading
+import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,14 +17,18 @@ from xpnet import (
     Cosine,
     Dense,
     Dropout,
+    EarlyStopping,
+    LearningRateSchedule,
     Network,
     Penalty,
     ReLU,
+    StepDecay,
     Stream,
     Tanh,
     TimeLimit,
     Trainer,
     backends,
+    fit_many,
 )
 from xpnet.batches import Batches
 from xpnet.streams import Plan, ReadError
@@ -387,3 +393,166 @@ def test_streams_are_closed_where_nobody_goes_on():
     with pytest.raises(KeyboardInterrupt):
         trained(trainer(), Stream(batches, buffer_bytes=ROWS), callbacks=[Interrupt(1)])
     assert not opened
+
+
+class Stop(Callback):
+    """Ends the fit after its first buffer."""
+
+    steers = False
+
+    def on_buffer_end(self, fit):
+        fit.stop("enough", resumable=True)
+
+
+def midway(**options):
+    own = trainer(**options)
+    trained(own, streamed(), callbacks=[Stop()])
+    assert own.state_.steps_into_epoch == 3
+    return own
+
+
+def test_arrays_do_not_go_on_in_the_midst_of_an_epoch(tmp_path):
+    own = midway()
+    with pytest.raises(ValueError, match="state is 3 steps into an epoch of a stream"):
+        trained(own, X, T, state=own.state_)
+    loaded = Trainer.load(own.save(tmp_path / "net"))
+    with pytest.raises(ValueError, match="3 steps into an epoch"):
+        trained(loaded, X, T, state=loaded.state_)
+    with pytest.raises(ValueError, match=r"states\[0\] is 3 steps into an epoch"):
+        fit_many([trainer()], X, T, states=[own.state_])
+
+
+@pytest.mark.parametrize(
+    ("stream", "options"),
+    [
+        (streamed(block_rows=20), {}),
+        (streamed(buffer_bytes=2 * ROWS), {}),
+        (streamed(X + 1), {}),
+        (streamed(), {"batch_size": 200}),
+        (streamed(), {"sampling": "sequential"}),
+    ],
+)
+def test_another_order_does_not_go_on_in_the_midst_of_an_epoch(stream, options):
+    own = midway()
+    with pytest.raises(ValueError, match="state is in the midst of an epoch of another stream"):
+        trained(own, stream, state=own.state_, **options)
+
+
+class Scaled(Callback):
+    """Halves the parameters after a buffer, and the rate before an epoch."""
+
+    def __init__(self):
+        self.rate = 0.2
+
+    def on_epoch_begin(self, fit):
+        self.rate /= 2
+        fit.learning_rate = self.rate
+
+    def on_buffer_end(self, fit):
+        fit.state = replace(fit.state, params=fit.state.params * 0.5)
+
+    def state(self):
+        return {"rate": self.rate}
+
+    def restore(self, state):
+        self.rate = state["rate"]
+
+
+def test_a_state_may_be_replaced_after_a_buffer():
+    own = trainer()
+    _, params = trained(own, streamed(), callbacks=[Scaled()], epochs=1)
+    _, plain = trained(trainer(optimizer=Adam(0.1)), streamed(), epochs=1)
+    assert np.abs(params).sum() < 0.9 * np.abs(plain).sum()
+
+
+@pytest.mark.parametrize("after", [2, 7])
+def test_callbacks_see_an_epoch_begin_once(tmp_path, after):
+    expected = trained(trainer(), streamed(), callbacks=[Scaled()])
+    saving = [Scaled(), Interrupt(after), Checkpoint(tmp_path / "run", every_seconds=0.0)]
+    with pytest.raises(KeyboardInterrupt):
+        trained(trainer(), streamed(), callbacks=saving)
+    found = trained(trainer(), streamed(), callbacks=[Scaled(), Checkpoint(tmp_path / "run")])
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize(
+    "schedule", [StepDecay(0.1, every=1), lambda epoch, history: 0.1 / (1 + epoch)]
+)
+def test_rates_of_an_epoch_that_is_resumed(tmp_path, schedule):
+    expected = trained(trainer(), streamed(), callbacks=[LearningRateSchedule(schedule)])
+    saving = [Interrupt(8), Checkpoint(tmp_path / "run", every_seconds=0.0)]
+    with pytest.raises(KeyboardInterrupt):
+        trained(trainer(), streamed(), callbacks=[LearningRateSchedule(schedule), *saving])
+    again = [LearningRateSchedule(schedule), Checkpoint(tmp_path / "run")]
+    assert_same(trained(trainer(), streamed(), callbacks=again), expected)
+
+
+def test_the_best_parameters_are_not_in_the_midst_of_an_epoch():
+    own = trainer()
+    stopping = EarlyStopping("losses", patience=50, restore_best=True)
+    with pytest.raises(KeyboardInterrupt):
+        trained(own, streamed(), callbacks=[Interrupt(8), stopping])
+    assert (own.state_.part, own.state_.step, own.state_.epoch) == (None, 17, 1)
+    trained(own, X, T, state=own.state_)
+
+
+class Slow:
+    """An array of which each read takes a while."""
+
+    shape, dtype = X.shape, X.dtype
+
+    def __getitem__(self, rows):
+        time.sleep(0.02)
+        return X[rows]
+
+
+def test_an_error_does_not_wait_for_the_whole_buffer():
+    began = time.monotonic()
+    stream = streamed(Slow(), block_rows=1, buffer_bytes=100 * 24)
+    with pytest.raises(KeyboardInterrupt):
+        trained(trainer(), stream, callbacks=[Interrupt(1)])
+    # A whole buffer takes two seconds more.
+    assert time.monotonic() - began < 3 * 100 * 0.02
+    assert not any(thread.name == "xpnet-reader" for thread in threading.enumerate())
+
+
+def test_a_source_that_hangs_does_not_keep_the_fit():
+    hanging = threading.Event()
+
+    class Hanging(Slow):
+        left = 8
+
+        def __getitem__(self, rows):
+            self.left -= 1
+            if self.left < 0:
+                hanging.wait(30)
+            return X[rows]
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(trainer(), streamed(Hanging(), buffer_bytes=ROWS), callbacks=[Interrupt(1)])
+    hanging.set()
+
+
+def test_flags_are_no_pixels():
+    with pytest.raises(ValueError, match="none is above 1"):
+        trained(trainer(), streamed((X > 0).astype(np.uint8)))
+
+
+def test_weights_that_are_all_zero_are_told():
+    with pytest.raises(ValueError, match="sample_weight holds only zeros"):
+        trained(trainer(), streamed(sample_weight=np.zeros(260)))
+
+
+def test_sorted_words_are_warned_of():
+    order, words = order_of(T), np.array(["no", "yes"])
+    stream = streamed(X[order], words[T[order]]).retargeted(lambda t: (t == "yes").astype(float))
+    with pytest.warns(UserWarning, match="sorted by target") as caught:
+        trained(trainer(), stream)
+    assert caught[0].filename == __file__
+
+
+def test_a_state_has_no_order_of_arrays():
+    own = trainer()
+    trained(own, X, T, sampling="reshuffle")
+    trained(own, streamed(), state=own.state_)
+    assert own.state_.order is None

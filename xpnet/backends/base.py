@@ -110,6 +110,8 @@ class Backend(ABC):
         The library's own device object.
     mutable : bool
         Whether arrays can be changed in place (by users: xpnet itself never does).
+    whole_epochs : bool
+        Whether steps are compiled into epochs, in which nothing can be exchanged.
     index_dtype : str
         The type of the rows that `xp.take` fetches, where another one would be converted.
     transports : tuple of str
@@ -127,6 +129,7 @@ class Backend(ABC):
 
     mutable: ClassVar[bool] = True
     index_dtype: ClassVar[str] = "int32"
+    whole_epochs: ClassVar[bool] = False
     transports: ClassVar[tuple[str, ...]] = ("host",)
     name: ClassVar[str]
     remedy: ClassVar[str]
@@ -169,6 +172,15 @@ class Backend(ABC):
     def slot(self, layouts: Layouts) -> Slot:
         """Return host memory of those (shape, dtype name), to be filled again and again."""
         return Slot(self, layouts)
+
+    def check_step(self, step: Step, compile: bool) -> None:
+        """Raise where the backend cannot run a step in that way."""
+        if compile and self.whole_epochs and getattr(step, "reduced", False):
+            raise ValueError(
+                f"backend={self.name!r} compiles whole epochs, which cannot be cut where the "
+                "ranks' gradients are summed. Pass compile=False, which runs step by step, or "
+                "backend='numpy'."
+            )
 
     def joined(self, comm: Any, transport: str = "host") -> Backend:
         """Return this backend with ``xp.all_reduce(array)``, an array's sum over all ranks.

@@ -29,6 +29,7 @@ class JAX(Backend):
     """JAX arrays on any of its devices; float64 runs inside ``jax.enable_x64``."""
 
     mutable = False
+    whole_epochs = True
     name = "jax"
     remedy = "Install it (pip install jax), or use backend='numpy'"
     _programs: ClassVar[weakref.WeakKeyDictionary[Step, dict[Any, Any]]] = (
@@ -127,12 +128,7 @@ class JAX(Backend):
     def _compiled(
         self, step: Step, state: Tree, parts: Parts, data: Tree
     ) -> tuple[Tree, list[Array]]:
-        if self.comm is not None:
-            raise ValueError(
-                "backend='jax' compiles whole epochs, which cannot be cut where the ranks' "
-                "gradients are summed. Pass compile=False, which runs step by step, or "
-                "backend='numpy'."
-            )
+        self.check_step(step, True)
         programs = self._programs.setdefault(step, {})
         if self.device not in programs:
             programs[self.device] = self._compile(step)

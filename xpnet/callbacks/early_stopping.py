@@ -101,8 +101,8 @@ class EarlyStopping(Callback):
 
     def on_fit_end(self, fit):
         if self._best_params is not None:
-            params = fit.run.place.floats(self._best_params)
-            fit.state = replace(fit.state, params=params)
+            params, done = fit.run.place.floats(self._best_params), fit.state.steps_into_epoch
+            fit.state = replace(fit.state, params=params, part=None, step=fit.state.step - done)
         self._best_params = None  # it would travel with every pickle
 
     def state(self):

@@ -46,6 +46,7 @@ class LearningRateSchedule(Callback):
     def on_fit_begin(self, fit):
         if isinstance(self.schedule, Schedule):
             _check_models(self.schedule.rates(np.arange(1), fit.state.epoch), fit)
+            fit.learning_rate = self.schedule  # also of an epoch that is resumed in its midst
 
     def on_epoch_begin(self, fit):
         if isinstance(self.schedule, Schedule):

@@ -13,7 +13,7 @@ from ..losses import Loss
 from ..network import Network
 from ..optimizers import Optimizer
 from ..penalties import Penalty
-from ..state import TrainState
+from ..state import Part, TrainState
 from .components import construct_component, describe_component, is_foreign, plain
 from .contents import Training
 from .values import pack, unpack
@@ -85,6 +85,7 @@ def describe_training(training: Training, arrays: dict[str, np.ndarray]) -> dict
     rules["optimizer"] = rules["optimizer"] or training.foreign
     state, history = _fields(training.state), _fields(training.history)
     del state["params"]
+    state["part"] = None if training.state.part is None else _fields(training.state.part)
     return rules | {
         "state": pack("state", state, arrays),
         "history": pack("history", history, arrays),
@@ -127,8 +128,8 @@ def _construct_state(fields: dict[str, Any]) -> TrainState:
         key, position = generator["state"]["key"], generator["state"]["pos"]
         if key.shape != (624,) or not 0 <= position <= 624:
             raise ValueError("a generator's state is not one of MT19937")
-    if state.part is not None and (state.part.shape[:1] != (2,) or state.part.ndim not in (2, 3)):
-        raise ValueError(f"state.part has shape {state.part.shape}; (2, steps) is needed")
+    if fields.get("part") is not None:
+        state = dataclasses.replace(state, part=Part(**fields["part"]))
     return state
 
 

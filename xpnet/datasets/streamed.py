@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -60,28 +59,16 @@ def stream_table(
         problem = "is a folder" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{path} {problem}; a .parquet file is needed.")
     stream = Stream(path, target=target, buffer_bytes=buffer_bytes)
-    values = _values(stream)
-    if values is not None and values.dtype.kind not in "iu":
-        stream, values = _numbered(stream, values), np.arange(len(values))
+    if stream.first.x.dtype == np.uint8:  # numbers of a table, not pixels
+        stream = stream.transformed(lambda x: x.astype(np.float32))
+    values = None if stream.first.t.dtype.kind == "f" else stream.distinct_targets()
+    if values is not None and stream.first.t.dtype.kind not in "iu":
+        stream = stream.retargeted(functools.partial(_codes, values[0]))
+        values = np.arange(len(values[0])), values[1]
     train, (x, t, *_) = stream.split(0.2, random_state=42)
-    some = t if values is None else np.concatenate([values, t])
+    some = t if values is None else np.concatenate([values[0], t])
     return Dataset(train, some, x, t, name=path.stem)
 
 
-def _values(stream: Stream) -> np.ndarray | None:
-    """Return the values that the targets have; None where they are amounts."""
-    found: Any = None
-    for t in _targets(stream):
-        if t.dtype.kind == "f":
-            return None
-        found = np.unique(t) if found is None else np.union1d(found, t)
-    return found
-
-
-def _targets(stream: Stream) -> Iterator[np.ndarray]:
-    for block in range(len(stream.source.lengths)):
-        yield from stream.targets(block)
-
-
-def _numbered(stream: Stream, names: np.ndarray) -> Stream:
-    return stream.relabeled(lambda block: block._replace(t=np.searchsorted(names, block.t)))
+def _codes(names: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return np.searchsorted(names, t)

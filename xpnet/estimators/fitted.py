@@ -55,7 +55,7 @@ class FittedMLP(BaseEstimator):
 
     def _remember(self, state: TrainState, optimizer: Optimizer | None) -> None:
         """Keep what the next fit goes on with; `coefs_` and `intercepts_` are the parameters."""
-        self._memory = replace(state, params=None, order=None), kind_of(optimizer)
+        self._memory = replace(state, params=None, order=None, part=None), kind_of(optimizer)
 
     def _set_network(self, network: Network, loss: Loss) -> None:
         """Have that network and loss."""

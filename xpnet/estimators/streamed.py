@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_regressor
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from ..streams import Block, Stream
+from ..streams import Stream
 from . import data
 from .data import Labelled
 
@@ -27,67 +27,63 @@ def labelled(estimator: Any, stream: Stream, *, reset: bool) -> Labelled:
         Whether this is a first fit.
     """
     numeric = is_regressor(estimator)
-    first, names = stream.first, stream.feature_names
-    if not reset:
-        _check_features(estimator, stream)
-    X, y = data.check_fit(estimator, first.x, _raveled(first.t), reset=True, numeric=numeric)
+    stream = stream.retargeted(_raveled)
+    names = _check_names(estimator, stream, reset)
+    X, y = data.check_fit(estimator, stream.first.x, stream.first.t, reset=True, numeric=numeric)
     if names is not None:
         estimator.feature_names_in_ = np.array(names, dtype=object)
-    class_weight = None
-    if not numeric and y.ndim == 1:
+    if not numeric:
         check_classification_targets(y)  # before all of them are counted
-        y, counts = _classes(stream)
-        class_weight = _weights_of_classes(estimator, y, counts)
+        stream, y = _weighed(estimator, stream, y)
     estimator._fit_targets(y, first=reset, incremental=False)
-
-    def encoded(block: Block) -> Block:
-        t, weights = _raveled(block.t), block.weights
-        if class_weight is not None:
-            of_classes = compute_sample_weight(class_weight, t)
-            weights = of_classes if weights is None else weights * of_classes
-        return block._replace(t=estimator._encode(t), weights=weights)
-
     dtype = X.dtype  # integers are numbers here, not pixels
-    rows = stream.transformed(lambda x: x.astype(dtype, copy=False)).relabeled(encoded)
+    rows = stream.transformed(lambda x: x.astype(dtype, copy=False)).retargeted(estimator._encode)
     return Labelled(X, rows.first.t, None, rows)
 
 
-def _check_features(estimator: Any, stream: Stream) -> None:
-    """Raise where the features are not those of the fit before."""
+def _check_names(estimator: Any, stream: Stream, reset: bool) -> Any:
+    """Return the features' names; raise where the features are not those of the fit before."""
+    names = stream.feature_names
+    if reset:
+        return names
     if stream.n_features != estimator.n_features_in_:
         raise ValueError(
             f"X has {stream.n_features} features, but {type(estimator).__name__} is expecting "
             f"{estimator.n_features_in_} features as input."
         )
-    known, names = getattr(estimator, "feature_names_in_", None), stream.feature_names
+    known = getattr(estimator, "feature_names_in_", None)
     if known is not None and names is not None and list(known) != list(names):
         raise ValueError(f"The features are {list(names)}; the fit before had {list(known)}.")
+    return known if names is None else names
 
 
 def _raveled(t: np.ndarray) -> np.ndarray:
     return t[:, 0] if t.ndim == 2 and t.shape[1] == 1 else t
 
 
-def _classes(stream: Stream) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classes among all targets, and how many samples each has."""
-    counts: dict[Any, int] = {}
-    for found, n in _counted(stream):
-        for label, number in zip(found, n, strict=True):
-            counts[label] = counts.get(label, 0) + int(number)
-    classes = np.array(sorted(counts))
-    return classes, np.array([counts[label] for label in classes])
+def _weighed(estimator: Any, stream: Stream, y: np.ndarray) -> tuple[Stream, np.ndarray]:
+    """Return a stream weighed by its classes, and the classes."""
+    wanted = estimator.class_weight
+    if y.ndim == 2:
+        if wanted is not None:
+            raise ValueError(
+                f"class_weight={wanted!r} is for one class a sample; of several labels, pass "
+                "weights of the samples."
+            )
+        return stream, y
+    classes, counts = stream.distinct_targets()
+    if wanted is None:
+        return stream, classes
+    # By the classes of all samples, not of those that happen to lie in a block.
+    if isinstance(wanted, str):
+        some = counts.sum() / (len(classes) * counts)
+    else:
+        some = compute_class_weight(wanted, classes=classes, y=classes)
+    return stream.weighed(functools.partial(_class_weights, classes, some)), classes
 
 
-def _counted(stream: Stream) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for k in range(len(stream.source.lengths)):
-        for t in stream.targets(k):
-            yield np.unique(_raveled(t), return_counts=True)
-
-
-def _weights_of_classes(
-    estimator: Any, classes: np.ndarray, counts: np.ndarray
-) -> dict[Any, float] | None:
-    """Return the weight of each class; 'balanced' is by all samples, not by a block's."""
-    if estimator.class_weight != "balanced":
-        return estimator.class_weight
-    return dict(zip(classes, counts.sum() / (len(classes) * counts), strict=True))
+def _class_weights(
+    classes: np.ndarray, of_classes: np.ndarray, t: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray:
+    own = of_classes[np.searchsorted(classes, _raveled(t))]
+    return own if weights is None else own * weights

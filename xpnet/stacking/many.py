@@ -12,7 +12,7 @@ from .. import backends, options, validation
 from ..batches import Batches
 from ..callbacks import Callback
 from ..placement import Placement, float_dtype
-from ..state import TrainState, check_state
+from ..state import TrainState, check_state, check_whole
 from ..trainer import Trainer
 from .progress import Bar
 from .requests import Outcome, Request, Setting
@@ -266,4 +266,4 @@ def _begin(name: str, trainer: Trainer, state: TrainState | None) -> TrainState:
     state = check_state(trainer.problem, None, state)
     if state.params.ndim > 1:
         raise ValueError(f"{name} is of a stack of {len(state.params)} models; one is needed.")
-    return state
+    return check_whole(state, name)

@@ -50,7 +50,7 @@ class Table:
     def samples(self, place: Placement) -> Samples:
         """Return all samples on the backend, without weights."""
         samples = self._samples(place, self.x, self.t, None, "")
-        place.check_pixels(samples)
+        place.check_pixels(samples.data.x, place.backend.xp)
         return samples
 
     def held_out_samples(self, place: Placement) -> Samples | None:

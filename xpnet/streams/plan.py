@@ -90,25 +90,16 @@ class Plan:
         """The buffers of the epoch; those of a rank that is out of rows are empty."""
         return -(-self.n_steps // self.steps_per_buffer)
 
-    @cached_property
-    def _sizes_of_ranks(self) -> np.ndarray:
-        steps = np.arange(self.n_steps)
-        return np.stack(
+    def sizes(self, steps: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of some batches, over all ranks, and over the ranks before this one."""
+        numbers = np.arange(steps.start, steps.stop)
+        of_ranks = np.stack(
             [
-                np.clip(n - steps * self.share(r), 0, self.share(r))
+                np.clip(n - numbers * self.share(r), 0, self.share(r))
                 for r, n in enumerate(self._rows_of_ranks)
             ]
         )
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """The rows of each batch, over all ranks."""
-        return self._sizes_of_ranks.sum(axis=0)
-
-    @property
-    def firsts(self) -> np.ndarray:
-        """The rows of each batch that ranks before this one have."""
-        return self._sizes_of_ranks[: self.rank].sum(axis=0)
+        return of_ranks.sum(axis=0), of_ranks[: self.rank].sum(axis=0)
 
     def rows_in(self, buffer: int) -> int:
         """Return the rows that a buffer has."""

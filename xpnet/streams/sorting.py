@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -30,21 +32,26 @@ def warn_if_sorted(stream: Stream, plan: Plan) -> None:
         "data reached 0.737, 0.753 and 0.792. Shuffle the data once, or pass a larger "
         f"buffer_bytes than {stream.buffer_bytes}.",
         UserWarning,
-        stacklevel=5,
+        stacklevel=4,
     )
 
 
 def _look_sorted(stream: Stream) -> bool:
     """Return whether targets differ between blocks much more than within them."""
-    n_blocks = len(stream.source.lengths)
-    chosen = np.unique(np.linspace(0, n_blocks - 1, _MOST_BLOCKS).astype(int))
-    parts = []
-    for block in chosen:
-        # Of a block that is read in pieces, each piece is as good as a block.
-        for t in stream.targets(int(block)):
-            codes = t if t.dtype.kind in "biuf" else np.unique(t, return_inverse=True)[1]
-            parts.append(codes.reshape(len(t), -1)[:, 0].astype(np.float64))
+    parts = list(_some_targets(stream))
     if len(parts) < 2:
         return False
-    within = np.average([part.var() for part in parts], weights=[len(part) for part in parts])
-    return bool(within < (1.0 - _SORTED) * np.concatenate(parts).var())
+    whole = np.unique(np.concatenate(parts), return_inverse=True)[1].astype(np.float64)
+    sizes = [len(part) for part in parts]
+    within = [codes.var() for codes in np.split(whole, np.cumsum(sizes)[:-1])]
+    if len(stream.source.lengths) == 1 and whole.var() == 0.0 and sum(sizes) < stream.n_samples:
+        return True  # only the beginning was read, and it is all alike
+    return bool(np.average(within, weights=sizes) < (1.0 - _SORTED) * whole.var())
+
+
+def _some_targets(stream: Stream) -> Iterator[np.ndarray]:
+    """Yield the targets of blocks here and there; of a single one, those of its first pieces."""
+    n_blocks = len(stream.source.lengths)
+    for block in np.unique(np.linspace(0, n_blocks - 1, _MOST_BLOCKS).astype(int)):
+        for t in itertools.islice(stream.targets(int(block)), _MOST_BLOCKS):
+            yield t.reshape(len(t), -1)[:, 0]

@@ -81,7 +81,7 @@ class Source(ABC):
     dtype : dtype
         Of the features.
     lengths : tuple of int
-        Rows of each block, none of them 0.
+        Rows of each block.
     weighted : bool
         Whether there are sample weights.
     feature_names : tuple of str, or None

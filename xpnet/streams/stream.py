@@ -13,6 +13,8 @@ from .open import open_source
 from .source import Block, Source
 from .subset import Subset
 
+Weigh = Callable[[np.ndarray, "np.ndarray | None"], np.ndarray]
+
 BUFFER_BYTES = 1 << 28
 """So large is a buffer by default."""
 
@@ -22,7 +24,8 @@ class Stream:
 
     In each epoch the blocks are read in a new random order, ahead of the training, into a buffer
     whose rows are shuffled once it is full: at the speed of the disk, with nearly the accuracy of
-    a full shuffle (CorgiPile). The order is a function of the seed and the epoch alone.
+    a full shuffle (CorgiPile). The order is a function of the seed and the epoch, and of the sizes
+    of blocks, buffer and batches.
 
     Parameters
     ----------
@@ -31,8 +34,8 @@ class Stream:
         ``np.memmap``, ``h5py.Dataset``, ``zarr.Array``; or an Arrow table, a polars or pandas data
         frame; a Parquet file (its path, or ``pyarrow.parquet.ParquetFile``) or a
         ``pyarrow.dataset.Dataset``; or a function that returns a new iterable of batches
-        ``(X, y)``, ``(X, y, sample_weight)`` or record batches each time it is called. Such a
-        function is called once to count the samples.
+        ``(X, y)``, ``(X, y, sample_weight)`` or record batches each time it is called: once an
+        epoch, once before to count the samples, and to look at the first ones.
     y : array-like of shape (samples,) or (samples, outputs), optional
         Targets, of the same kinds as arrays for X.
     target : str or list of str, optional
@@ -103,7 +106,8 @@ class Stream:
         self._transforms: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()
         if transform is not None:
             self._transforms = (_check_transform(transform),)
-        self._relabel: Callable[[Block], Block] = _as_it_is
+        self._targets: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()
+        self._weigh: Weigh | None = None
         self.source: Source = open_source(
             X, y, target=target, sample_weight=sample_weight, block_rows=block_rows
         )
@@ -153,7 +157,10 @@ class Stream:
         """
         for piece in self.source.read(block, start):
             if len(piece.t):
-                yield self._relabel(piece._replace(x=self._transformed(piece.x)))
+                t, weights = self._targeted(piece.t), piece.weights
+                if self._weigh is not None:
+                    weights = self._weigh(piece.t, weights)
+                yield Block(self._transformed(piece.x), t, weights)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         """Yield all rows in the order in which they lie, as (x, t) or (x, t, weights)."""
@@ -168,8 +175,28 @@ class Stream:
         )
 
     def targets(self, block: int) -> Iterator[np.ndarray]:
-        """Yield the targets of a block as they lie in the data, a piece at a time."""
-        return self.source.targets(block)
+        """Yield the targets of a block, a piece at a time; features are not read where possible.
+
+        Parameters
+        ----------
+        block : int
+        """
+        for t in self.source.targets(block):
+            if len(t):
+                yield self._targeted(t)
+
+    def distinct_targets(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the values that the targets have, sorted, and how often; it takes one pass."""
+        values: Any = None
+        counts: Any = None
+        for block in range(len(self.source.lengths)):
+            for t in self.targets(block):
+                found, n = np.unique(t, return_counts=True)
+                if values is not None:
+                    found, where = np.unique(np.append(values, found), return_inverse=True)
+                    n = np.bincount(where, np.append(counts, n)).astype(np.int64)
+                values, counts = found, n
+        return values, counts
 
     def scaled(self, scaler: Any) -> Stream:
         """Return the stream with its features scaled.
@@ -288,23 +315,29 @@ class Stream:
             parts.append([array[here] for array in arrays])
         return tuple(map(np.concatenate, zip(*parts, strict=True)))
 
-    def relabeled(self, relabel: Callable[[Block], Block]) -> Stream:
-        """Return the stream with ``relabel(block)`` in place of each block that is read.
+    def retargeted(self, function: Callable[[np.ndarray], np.ndarray]) -> Stream:
+        """Return the stream with ``function(t)`` in place of the targets of some rows."""
+        return self._with(_targets=(*self._targets, _check_function("function", function)))
+
+    def weighed(self, weigh: Weigh) -> Stream:
+        """Return the stream with ``weigh(t, weights)`` as weights.
 
         Parameters
         ----------
-        relabel : callable
-            Returns a `Block` with other targets or weights.
+        weigh : callable
+            It is given the targets as they lie in the data, and the weights or None.
         """
-        if not callable(relabel):
-            raise TypeError(f"relabel={relabel!r} must be a function of a Block.")
-        before = self._relabel
-        return self._with(_relabel=lambda block: relabel(before(block)))
+        return self._with(_weigh=_check_function("weigh", weigh))
 
     def fingerprint(self) -> str:
         """Return what tells streams apart, without reading all of them."""
         transformed = f", transformed by {len(self._transforms)}" if self._transforms else ""
         return f"{self.source.fingerprint()}{transformed}"
+
+    def _targeted(self, t: np.ndarray) -> np.ndarray:
+        for function in self._targets:
+            t = function(t)
+        return t
 
     def _transformed(self, x: np.ndarray) -> np.ndarray:
         rows = len(x)
@@ -359,12 +392,14 @@ def as_stream(X: Any, y: Any = None, sample_weight: Any = None) -> Stream | None
     return None
 
 
-def _as_it_is(block: Block) -> Block:
-    return block
-
-
 def _check_transform(transform: Any) -> Callable[[np.ndarray], np.ndarray]:
     if callable(transform):
         return transform
     hint = "; fit it and pass its transform, or use scaled(…)" * hasattr(transform, "transform")
     raise TypeError(f"transform={transform!r} must be a function of an array{hint}.")
+
+
+def _check_function(name: str, value: Any) -> Callable[..., Any]:
+    if not callable(value):
+        raise TypeError(f"{name}={value!r} must be a function of arrays.")
+    return value

@@ -65,7 +65,7 @@ class Subset(Source):
 
 def _kept(left_out: np.ndarray, first: int, n: int) -> slice | np.ndarray:
     """Return which of n rows from the row `first` on are kept: all of them as a slice."""
-    here = left_out[(left_out >= first) & (left_out < first + n)] - first
+    here = left_out[slice(*np.searchsorted(left_out, [first, first + n]))] - first
     if not len(here):
         return slice(None)
     kept = np.ones(n, dtype=bool)
