@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import queue
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +15,9 @@ from .batches import split
 from .distributed import ALONE, Ranks
 from .placement import Placement, Samples
 from .streams import Block, Plan, ReadError, Stream
+from .streams.reader import Reader
 
 __all__ = ["Feed", "Window"]
-
-_MOST_SECONDS = 1.0
-"""So long is a reader waited for that is in the midst of a piece."""
 
 
 class Window(NamedTuple):
@@ -119,7 +115,7 @@ class Feed:
 
     def _buffers(self, plan: Plan, numbers: range) -> Generator[tuple[Slot, tuple[Any, ...]]]:
         """Yield slots that another thread fills; what is yielded is free again at the next turn."""
-        reader = _Reader(self._new_slots(plan)[: len(numbers)], self._fill, plan, numbers)
+        reader = Reader(self._new_slots(plan)[: len(numbers)], self._fill, plan, numbers)
         try:
             for _ in numbers:
                 slot, arrays = reader.next()
@@ -137,7 +133,7 @@ class Feed:
             self._slots = [self.place.backend.slot(layouts) for _ in range(2)]
         return self._slots
 
-    def _fill(self, reader: _Reader, plan: Plan, numbers: range) -> None:
+    def _fill(self, reader: Reader, plan: Plan, numbers: range) -> None:
         """Fill one slot after the other, in the order of the plan."""
         pieces = self._pieces(plan, numbers)
         with self.place.session(), contextlib.closing(pieces):  # sessions are a thread's own
@@ -193,65 +189,6 @@ class Feed:
 def _layouts(block: Block) -> list[tuple[tuple[int, ...], str]]:
     """Return shape and type of a row's features, targets and, if there are any, weight."""
     return [(part.shape[1:], part.dtype.name) for part in block if part is not None]
-
-
-class _Reader:
-    """The thread that fills slots, and the two ways between it and the one that uses them.
-
-    Parameters
-    ----------
-    slots : list of Slot
-    fill : callable
-        ``fill(reader, *args)`` takes slots and gives them, until there are none.
-    """
-
-    def __init__(self, slots: Sequence[Slot], fill: Callable[..., None], *args: Any) -> None:
-        self._free: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
-        self._full: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._end = threading.Event()
-        for slot in slots:
-            self._free.put(slot)
-        self._thread = threading.Thread(
-            target=self._run, args=(fill, *args), name="xpnet-reader", daemon=True
-        )
-        self._thread.start()
-
-    def _run(self, fill: Callable[..., None], *args: Any) -> None:
-        try:
-            fill(self, *args)
-        except BaseException as error:
-            self._full.put(error)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether nobody wants more."""
-        return self._end.is_set()
-
-    def take(self) -> Slot | None:
-        """Wait for a slot that is free; None at the end."""
-        return self._free.get()
-
-    def give(self, slot: Slot, arrays: tuple[Any, ...]) -> None:
-        """Hand over a slot that is full."""
-        self._full.put((slot, arrays))
-
-    def next(self) -> tuple[Slot, tuple[Any, ...]]:
-        """Wait for a slot that is full; what was raised in the thread is raised here."""
-        found = self._full.get()
-        if isinstance(found, BaseException):
-            raise found
-        return found
-
-    def free(self, slot: Slot) -> None:
-        """Give a slot back."""
-        self._free.put(slot)
-
-    def end(self) -> bool:
-        """End the thread; return whether it has ended: a source may keep it waiting."""
-        self._end.set()
-        self._free.put(None)
-        self._thread.join(timeout=_MOST_SECONDS)
-        return not self._thread.is_alive()
 
 
 class _Rows:

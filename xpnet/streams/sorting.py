@@ -32,7 +32,7 @@ def warn_if_sorted(stream: Stream, plan: Plan) -> None:
         "data reached 0.737, 0.753 and 0.792. Shuffle the data once, or pass a larger "
         f"buffer_bytes than {stream.buffer_bytes}.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
