@@ -38,11 +38,15 @@ BEGIN, END = "<!-- scripts/distributed_demo writes from here -->", "<!-- to here
 FIRST, LAST = "# scripts/distributed_demo --write writes from here\n", "# to here\n"
 
 NETS = {
+    "784-512-512-10, batch 1024": ((784, 512, 512, 10), 1024, 5),
     "784-512-512-10, batch 512": ((784, 512, 512, 10), 512, 10),
     "784-128-10, batch 256": ((784, 128, 10), 256, 40),
     "30-10-1, batch 32": ((30, 10, 1), 32, 400),
 }
 """Sizes of layers, rows of a batch, steps of an epoch."""
+
+SHARE = "share of a core"
+"""Of the rank that had the least: where it is not nearly all, others used the machine."""
 
 FLOATS = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 EVERY = (None, 1, 4, 16, 64)
@@ -83,7 +87,7 @@ def results(comm: Any) -> dict[str, Any]:
 
 
 def speed(comm: Any, epochs: int, parts: int = 1) -> dict[str, float]:
-    """Return the seconds of a step of each net; `parts` divides the batch, of one rank alone."""
+    """Return the seconds of a step of each net; `parts` divides the batch, for one rank alone."""
     found = {}
     for name, (sizes, batch, steps) in NETS.items():
         rng = np.random.default_rng(0)
@@ -91,8 +95,12 @@ def speed(comm: Any, epochs: int, parts: int = 1) -> dict[str, float]:
         t = rng.integers(0, max(2, sizes[-1]), len(x))
         loss = "softmax_cross_entropy" if sizes[-1] > 1 else "binary_cross_entropy"
         trainer = Trainer(network(sizes), loss, Adam(1e-4), random_state=0, comm=comm)
+        began, used = time.perf_counter(), time.process_time()
         history = trainer.fit(x, t, epochs=1 + epochs, batch_size=batch // parts)
-        found[name] = float(np.median(history.seconds[1:])) / steps
+        share = (time.process_time() - used) / (time.perf_counter() - began)
+        found[SHARE] = min(found.get(SHARE, 1.0), *comm.allgather(share))
+        # The fastest epoch: what else the machine does only adds to it.
+        found[name] = min(history.seconds[1:]) / steps
     return found
 
 
@@ -159,6 +167,16 @@ def mpiexec() -> str:
     return found
 
 
+def undisturbed(ranks: int, epochs: int, tries: int) -> dict[str, float]:
+    """Return the seconds of a step of each net, of a run that nothing disturbed, if any."""
+    runs = []
+    for _ in range(tries):
+        runs.append(launch(ranks, speed=epochs)["speed"])
+        if runs[-1][SHARE] > 0.97 or ranks > (os.cpu_count() or 1):
+            break
+    return max(runs, key=lambda run: run[SHARE])
+
+
 def launch(ranks: int, **jobs: int) -> dict[str, Any]:
     """Do the jobs on so many ranks; return what the first rank found."""
     environment = os.environ | {
@@ -203,13 +221,13 @@ def fitted(seconds: dict[int, float]) -> tuple[float, float]:
 
 def measure(quick: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the measured numbers, and all else that the tables tell."""
-    rounds, epochs = (1, 1) if quick else (7, 6)
+    rounds, epochs = (1, 1) if quick else (7, 10)
     sizes = (1, 2) if quick else (1, 2, 3)
     times: dict[int, list[dict[str, float]]] = {n: [] for n in sizes}
     parts: list[dict[int, dict[str, float]]] = []
     for k in range(rounds):
         for ranks in sizes:  # in turn: what else the machine does hits all alike
-            times[ranks].append(launch(ranks, speed=epochs)["speed"])
+            times[ranks].append(undisturbed(ranks, epochs, 1 if quick else 6))
         if not quick:
             parts.append(launch(1, parts=epochs)["parts"])
         print(f"round {k + 1} of {rounds}: done", flush=True)
@@ -266,8 +284,9 @@ stream, which one rank reads in another order, ranks are compared with each othe
 
 {common.table("training, ranks, largest difference from one, ranks bitwise equal", same)}
 
-Milliseconds a step with Adam, float32, one BLAS thread a rank, one rank and several run in turn:
-medians, and the ratio of two ranks to one with its range over the rounds.
+Milliseconds a step with Adam, float32, one BLAS thread a rank, one rank and several run in turn: of
+each run the fastest epoch, of these the median; and how many times as fast two ranks are as one,
+with the range over the rounds. Runs whose ranks had less than a core each are run again.
 
 {common.table(f"net, parameters, {', '.join(heads)}, one to two", speeds)}
 

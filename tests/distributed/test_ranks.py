@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from thread_ranks import Comm, on_ranks
 
-from xpnet import Dense, Network, Stream, Trainer, backends
+from xpnet import Dense, Network, Stream, Trainer, backends, distributed
 from xpnet.distributed import ALONE, Connected, RankError, Ranks, ranks_of
 from xpnet.feed import Feed
 from xpnet.placement import Placement
@@ -28,8 +30,8 @@ def test_one_process_is_alone():
     assert ranks.agreed("a") == "a"
     values = np.arange(3.0)
     assert ranks.total(values) is values
-    ranks.check_same("data", lambda: pytest.fail("nobody else is there"))
-    with pytest.raises(KeyError), ranks.threads(), ranks.alike(), ranks.together():
+    ranks.check_same({"data": "nobody else has any"})
+    with pytest.raises(KeyError), ranks.limited(), ranks.alike(), ranks.together():
         raise KeyError
     assert repr(ranks) == "1 rank(s), average_every=None"
 
@@ -110,8 +112,8 @@ def test_what_fails_on_one_rank_fails_on_all():
 def test_what_ranks_were_given_is_compared():
     def run(comm):
         ranks = Connected(comm)
-        ranks.check_same("data", lambda: "the same")
-        ranks.check_same("data", lambda: f"{comm.rank // 2} blocks")
+        ranks.check_same({"batches": 3, "data": "the same"})
+        ranks.check_same({"batches": 3, "data": f"{comm.rank // 2} blocks"})
 
     for error in on_ranks(3, run):
         assert isinstance(error, ValueError)
@@ -143,25 +145,33 @@ def test_a_failure_ends_all(capsys):
     assert aborted == [1]
 
 
-def test_threads_are_shared_by_the_ranks_of_a_machine(monkeypatch):
-    from xpnet import distributed
+@pytest.mark.parametrize(
+    ("cores", "threads"),
+    [
+        ([range(7)] * 3, [2, 2, 2]),
+        ([range(2)] * 3, [1, 1, 1]),
+        ([range(2), range(2, 6), range(2, 6)], [2, 2, 2]),
+        ([range(1), range(1, 2), range(2, 8)], [1, 1, 6]),
+    ],
+)
+def test_ranks_share_the_cores_of_a_machine(monkeypatch, cores, threads):
+    """Those that are bound to cores of their own have them for themselves."""
+    own = threading.local()
+    monkeypatch.setattr(distributed, "limited", lambda n: n)
+    monkeypatch.setattr(distributed, "_cores", lambda: tuple(own.cores))
 
-    asked = []
-    monkeypatch.setattr(distributed, "limited", asked.append)
-    monkeypatch.setattr(distributed, "_cores", lambda: 7)
-    on_ranks(3, lambda comm: Connected(comm).threads())
-    assert asked == [2, 2, 2]
-    monkeypatch.setattr(distributed, "_cores", lambda: 2)
-    on_ranks(3, lambda comm: Connected(comm).threads())
-    assert asked[3:] == [1, 1, 1]
+    def run(comm):
+        own.cores = cores[comm.rank]
+        return Connected(comm).limited()
+
+    assert on_ranks(3, run) == threads
 
 
-@pytest.mark.xfail(reason="a share of no rows divides by zero", strict=False)
 def test_streams_need_a_row_of_each_batch_for_each_rank():
     net = Network([Dense(2, 1)])
     problem = Trainer(net, "squared_error").problem
     assert isinstance(problem, Problem)
     place = Placement(backends.get("numpy"), "float64", problem)
     stream = Stream(np.ones((60, 2)), np.ones(60), block_rows=10)
-    with pytest.raises(ValueError, match="batch_size"):
-        Feed(place, stream, 2, connected(0, 3)).plan(0).n_steps  # noqa: B018
+    with pytest.raises(ValueError, match=r"6 block\(s\), and batch_size=2, for 3 ranks"):
+        Feed(place, stream, 2, connected(0, 3))

@@ -190,12 +190,15 @@ def test_all_ranks_see_what_is_wrong(launched, size):
     assert len(set(other)) == 1
     assert other[0].startswith("ValueError: The ranks were given different data (rank 0: 101 sam")
     assert f"; rank {size - 1}: 101 samples, " in other[0]
+    for what in ("lengths", "batches"):
+        for error in errors(results[f"other {what}"]):
+            assert error.startswith(f"ValueError: The ranks were given different {what} (rank 0: ")
     assert "objectives=True" in errors(results["averaged, objectives"])[0]
     too_few = errors(results["blocks"])
     if size == 3:
         assert set(too_few) == {
-            "ValueError: x has 2 block(s) for 3 ranks, which read blocks of their own each: pass a "
-            "smaller block_rows, or fewer ranks."
+            "ValueError: x has 2 block(s), and batch_size=25, for 3 ranks. Each needs a block, and a "
+            "row of each batch: pass a smaller block_rows, or fewer ranks."
         }
     else:
         check_alike(results["blocks"], "as many blocks as ranks")
@@ -233,11 +236,11 @@ def by_hand(size, every, sampling, x, t):
     rng = np.random.RandomState(0)
     w = np.tile(trainings.LINEAR.initialize(rng), (size, 1))
     seen, step, losses = np.zeros(size), 0, []
-    n_full, n = len(x) // trainings.BATCH, len(x)
+    n = len(x)
     for _epoch in range(4):
         order = rng.permutation(n) if sampling == "shuffle" else np.arange(n)
         loss = 0.0
-        for k, first in enumerate(range(0, n, trainings.BATCH)):
+        for first in range(0, n, trainings.BATCH):
             batch = order[first : first + trainings.BATCH]
             for rank in range(size):
                 m = len(batch)
@@ -249,19 +252,15 @@ def by_hand(size, every, sampling, x, t):
                     w[rank] -= 0.3 * np.append(error @ x[own], error.sum())
                 seen[rank] += len(own)
             step += 1
-            # Also where a smaller batch follows, and where the epoch ends.
-            if step % every == 0 or k + 1 in (n_full, -(-n // trainings.BATCH)):
+            if step % every == 0 or first + trainings.BATCH >= n:  # also where the epoch ends
                 w[:] = seen / seen.sum() @ w
                 seen[:] = 0.0
         losses.append(loss / n)
     return w[0], losses
 
 
-empty = pytest.mark.xfail(reason="a rank without rows divides by zero", strict=False)
-
-
 @sizes
-@pytest.mark.parametrize("rows", [trainings.ALL_BUSY, pytest.param(trainings.N, marks=empty)])
+@pytest.mark.parametrize("rows", [trainings.ALL_BUSY, trainings.N])
 @pytest.mark.parametrize("name", trainings.AVERAGED)
 def test_averaged_ranks_are_those_of_a_loop_by_hand(launched, size, name, rows):
     _, results = launched(size)
@@ -279,7 +278,6 @@ def test_averaged_ranks_are_those_of_a_loop_by_hand(launched, size, name, rows):
     assert apart < 1e-12 if every == 1 else 1e-6 < apart < 0.5
 
 
-@empty
 @sizes
 @pytest.mark.parametrize("name", trainings.AVERAGED_TOO)
 def test_averaged_ranks_are_alike(launched, size, name):

@@ -151,6 +151,8 @@ def several(comm, folder):
     yield "time limit", lambda: limited(comm)
     yield "diverged", lambda: train(case(LINEAR, SQUARES, SGD(1e9), epochs=40), comm)
     yield "wrong data", lambda: train(case(x=X + comm.rank), comm)
+    yield "other lengths", lambda: train(case(epochs=1 + comm.rank), comm)
+    yield "other batches", lambda: train(case(batch_size=10 + comm.rank), comm)
     yield "NaN on rank 1", lambda: with_nan(comm)
     yield "wrong state on rank 1", lambda: from_wrong_state(comm)
     yield "some of the ranks", lambda: part_of_all(comm)
@@ -355,7 +357,8 @@ class _Plans(Batches):
             ]
             size, whole = plan.share(plan.rank), plan.rows_per_buffer
             rows = [read[k * whole + i] for k in range(plan.n_buffers) for i in plan.order(k)]
-            for step, first in enumerate(plan.firsts):
+            firsts = plan.sizes(slice(0, plan.n_steps))[1]
+            for step, first in enumerate(firsts):
                 these = rows[step * size : (step + 1) * size]
                 batches[step, first : first + len(these)] = these
         return batches.reshape(-1)
