@@ -197,8 +197,8 @@ def test_all_ranks_see_what_is_wrong(launched, size):
     too_few = errors(results["blocks"])
     if size == 3:
         assert set(too_few) == {
-            "ValueError: x has 2 block(s), and batch_size=25, for 3 ranks. Each needs a block, and a "
-            "row of each batch: pass a smaller block_rows, or fewer ranks."
+            "ValueError: x has 2 block(s), and batch_size=25, for 3 ranks. Each needs a block, and "
+            "a row of each batch: pass a smaller block_rows, or fewer ranks."
         }
     else:
         check_alike(results["blocks"], "as many blocks as ranks")
