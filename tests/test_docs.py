@@ -20,6 +20,7 @@ PAGES = [
     ("scikit-learn.md", "array_api_strict", 19),
     ("searches.md", "numpy", 3),
     ("large-data.md", "numpy", 6),
+    ("many-processes.md", "numpy", 1),
     ("index.md", "numpy", 1),
     ("start.md", "numpy", 2),
     ("switch.md", "numpy", 3),
@@ -31,7 +32,7 @@ PAGES = [
 @pytest.mark.parametrize(("name", "library", "n_checked"), PAGES)
 def test_the_blocks_run_and_their_comments_hold(name, library, n_checked, tmp_path, monkeypatch):
     """Another library stands in for CuPy."""
-    for needed in ("onnx", library):
+    for needed in ("onnx", "mpi4py.MPI", library):
         pytest.importorskip(needed)
     if library != "numpy" and not StandardScaler().__sklearn_tags__().array_api_support:
         pytest.skip("scikit-learn's scaler takes NumPy only, before 1.8")

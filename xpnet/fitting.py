@@ -228,15 +228,16 @@ class Fit:
             return
         told: Any = None
         if ranks.first:
-            told = [self.stopped, self.resumable, self.learning_rate, None]
+            told = [self.stopped, self.resumable, self.learning_rate, self._within, None]
             if self.state is not self._agreed:
                 state = self.state.moved(self.run.place.backend.to_host)
                 told[-1] = state, self.history, self.done, self.stopped
-        stopped, resumable, rate, moved = ranks.agreed(told)
+        stopped, resumable, rate, within, moved = ranks.agreed(told)
         if moved is not None and not ranks.first:
             if self._agreed is None:  # all begin where the first one does
                 self._go_on(*moved)
             else:
                 self.state = moved[0].moved(self.run.place.floats)
         self.stopped, self.resumable, self.learning_rate = stopped, resumable, rate
+        self._within = within
         self._agreed = self.state
