@@ -142,7 +142,7 @@ def test_features(x, told):
         (lambda: fit(t=changed(T, NAN)), "t holds NaN"),
         (lambda: fit(t=T.astype(str)), "t has dtype <U"),
         (lambda: fit(t=T.astype(object)), "t has dtype object"),
-        (lambda: fit(t=None), "t has dtype object"),
+        (lambda: fit(t=None), "t is None: targets are needed"),
         (lambda: fit(t=T[:, None]), "t has shape (6, 1)"),
         (lambda: fit(t=np.eye(4)[T]), "t has shape (6, 4)"),
         (lambda: fit(t=2 * np.eye(3)[T]), "t: rows must be probabilities"),

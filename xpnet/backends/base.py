@@ -175,7 +175,7 @@ class Backend(ABC):
 
     def check_step(self, step: Step, compile: bool) -> None:
         """Raise where the backend cannot run a step in that way."""
-        if compile and self.whole_epochs and getattr(step, "reduced", False):
+        if compile and self.whole_epochs and getattr(step, "reduced", self.comm is not None):
             raise ValueError(
                 f"backend={self.name!r} compiles whole epochs, which cannot be cut where the "
                 "ranks' gradients are summed. Pass compile=False, which runs step by step, or "

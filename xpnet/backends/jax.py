@@ -128,7 +128,7 @@ class JAX(Backend):
     def _compiled(
         self, step: Step, state: Tree, parts: Parts, data: Tree
     ) -> tuple[Tree, list[Array]]:
-        self.check_step(step, True)
+        self.check_step(step, compile=True)
         programs = self._programs.setdefault(step, {})
         if self.device not in programs:
             programs[self.device] = self._compile(step)
