@@ -22,7 +22,7 @@ if not (Path(sys.executable).with_name("mpiexec").exists() or shutil.which("mpie
 def demo(monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)
     yield importlib.import_module("distributed_demo")
-    for name in ("distributed_demo", "common"):
+    for name in ("distributed_demo", "distributed_runs", "common"):
         sys.modules.pop(name, None)
 
 
@@ -45,7 +45,7 @@ def test_ranks_that_differ_are_told(demo):
 
 
 def test_a_line_through_times(demo):
-    latency, bandwidth = demo.fitted({n: 1e-5 + 4 * n / 2e9 for n in demo.FLOATS})
+    latency, bandwidth = demo.fitted({n: 1e-5 + 4 * n / 2e9 for n in demo.distributed_runs.FLOATS})
     np.testing.assert_allclose([latency, bandwidth], [1e-5, 2e9])
 
 

@@ -8,12 +8,13 @@ import platform
 import sys
 import time
 import traceback
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import validation
-from .backends import Backend
+from .backends import Array, Backend, Namespace
 from .backends.threads import limited
 
 __all__ = ["ALONE", "TRANSPORTS", "Connected", "RankError", "Ranks", "ranks_of"]
@@ -79,6 +80,29 @@ class Ranks:
     def limited(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context in which a rank's BLAS has its part of the machine's cores."""
         return contextlib.nullcontext()
+
+    def rounds(self, windows: list[np.ndarray], first: int) -> Iterator[list[np.ndarray]]:
+        """Yield rows of steps that follow each other, up to where the ranks are averaged.
+
+        Parameters
+        ----------
+        windows : list of integer arrays of shape (steps, ...)
+        first : int
+            The number of the first step.
+        """
+        yield windows
+
+    def averaged(self, xp: Namespace, arrays: Sequence[Array], seen: int, total: int) -> Any:
+        """Return the mean of the ranks' arrays, each weighed by the rows that it has seen.
+
+        Parameters
+        ----------
+        xp : namespace of the arrays, with `all_reduce`
+        arrays : sequence of arrays of one shape
+        seen, total : int
+            Rows of this rank, and of all.
+        """
+        return arrays
 
     def agreed(self, value: Any) -> Any:
         """Return the first rank's value on all of them."""
@@ -150,6 +174,29 @@ class Connected(Ranks):
         cores = self.comm.allgather((platform.node(), _cores()))
         own = cores[self.rank]
         return limited(max(1, len(own[1]) // cores.count(own)))
+
+    def rounds(self, windows, first):
+        if self.average_every is None:
+            yield windows
+            return
+        # By the steps' numbers alone: sizes of batches change at other steps on other ranks.
+        steps, left = [], self.average_every - first % self.average_every
+        for window in windows:
+            while len(window):
+                steps.append(window[:left])
+                window, left = window[left:], left - len(steps[-1])
+                if left == 0:
+                    yield steps
+                    steps, left = [], self.average_every
+        if steps:
+            yield steps
+
+    def averaged(self, xp, arrays, seen, total):
+        if self.average_every is None or self.alone:
+            return arrays
+        flat = xp.all_reduce(xp.concat(list(arrays), axis=-1) * float(seen)) / float(total)
+        n = arrays[0].shape[-1]
+        return tuple(flat[..., k * n : (k + 1) * n] for k in range(len(arrays)))
 
     @contextlib.contextmanager
     def alike(self):

@@ -116,7 +116,7 @@ class Fit:
         return [callback for callback in self.callbacks if callback.steers]
 
     def stop(self, reason: str, *, resumable: bool = False) -> None:
-        """End the fit after this epoch.
+        """End the fit after this epoch; of a stream, after this buffer.
 
         Parameters
         ----------

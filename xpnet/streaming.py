@@ -1,4 +1,4 @@
-"""Training on a stream: an epoch is run buffer after buffer."""
+"""Training on a stream: an epoch is run buffer after buffer. And which run it is, given data."""
 
 from __future__ import annotations
 
@@ -21,10 +21,33 @@ from .streams import Plan, Stream
 from .streams.sorting import warn_if_sorted
 from .training import Rows, Run, Steps, after
 
-__all__ = ["StreamRun", "stream_run"]
+__all__ = ["StreamRun", "make_run"]
 
 
-def stream_run(
+def make_run(
+    place: Placement, step: Step, data: Stream | tuple[Any, Any, Any], *rest: Any, **asked: Any
+) -> Run:
+    """Return the run on data, which are checked and, where they are in memory, brought over.
+
+    Parameters
+    ----------
+    place : Placement
+    step : Step
+    data : Stream, or tuple (x, t, sample_weight)
+    *rest, **asked
+        As for `Run`.
+    """
+    place.backend.check_step(step, asked["compile"])
+    if isinstance(data, Stream):
+        return _stream_run(place, step, data, *rest, **asked)
+    if data[1] is None:
+        raise TypeError("t is None: targets are needed; only a Stream has its own.")
+    samples = place.samples(*data)
+    place.check_pixels(samples.data.x, place.backend.xp)
+    return Run(place, step, samples, *rest, **asked)
+
+
+def _stream_run(
     place: Placement,
     step: Step,
     stream: Stream,

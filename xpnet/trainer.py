@@ -27,9 +27,9 @@ from .placement import Placement, float_dtype
 from .problems import of_model
 from .state import TrainState, check_state, initial_state
 from .step import Problem, make_step
-from .streaming import stream_run
-from .streams.stream import Stream, as_stream
-from .training import DivergenceError, Run
+from .streaming import make_run
+from .streams.recognition import as_stream
+from .training import DivergenceError
 
 __all__ = ["Trainer"]
 
@@ -330,8 +330,8 @@ class Trainer:
             "ranks": ranks,
         }
         with ranks.alike():
-            data = _streamed(x, t, sample_weight)
-            like = data.first.x if isinstance(data, Stream) else x
+            stream = as_stream(x, t, sample_weight)
+            like = x if stream is None else stream.first.x
             place = self._place(like, t, sample_weight, *held_out)
         with place.session(), ranks.limited():
             with ranks.alike():
@@ -339,7 +339,9 @@ class Trainer:
                 if validation_data is not None:
                     watched = place.samples(*held_out, prefix="validation_")
                 start, generators = self._begin(state)
-                run = _run(place, self._step(record), data, batches, generators, watched, **asked)
+                rest = batches, generators, watched
+                data = (x, t, sample_weight) if stream is None else stream
+                run = make_run(place, self._step(record), data, *rest, **asked)
                 run.check_start(start)
                 start = start.moved(place.floats)  # what was drawn, in float64, is let go
                 run = replace(run, samples=place.seeded(run.samples, start.dropout_seed))
@@ -627,23 +629,3 @@ class Trainer:
         if not hasattr(self, "state_"):
             raise RuntimeError("This Trainer is not trained yet. Call fit first.")
         return self.state_
-
-
-def _streamed(x: Any, t: Any, sample_weight: Any) -> Stream | tuple[Any, Any, Any]:
-    """Return the data as a stream, where they are not in memory."""
-    stream = as_stream(x, t, sample_weight)
-    if stream is None and t is None:
-        raise TypeError("t is None: targets are needed; only a Stream has its own.")
-    return (x, t, sample_weight) if stream is None else stream
-
-
-def _run(
-    place: Placement, step: Step, data: Stream | tuple[Any, Any, Any], *rest: Any, **asked: Any
-) -> Run:
-    """Return the run on data, which are checked and, where they are in memory, brought over."""
-    place.backend.check_step(step, asked["compile"])
-    if isinstance(data, Stream):
-        return stream_run(place, step, data, *rest, **asked)
-    samples = place.samples(*data)
-    place.check_pixels(samples.data.x, place.backend.xp)
-    return Run(place, step, samples, *rest, **asked)

@@ -235,14 +235,19 @@ class Run:
         table = self._coefficients(len(rows.sizes), state, learning_rate)
         backend, widest = self.place.backend, int(rows.sizes.max())
         for windows, data in self._windows(rows):
-            for batches in self._rounds(windows, state.step + first):
+            for batches in self.ranks.rounds(windows, state.step + first):
                 parts, begin = [], first
                 for window in batches:
                     parts.append(self._inputs(window, rows, table, first, state.step))
                     first += len(window)
                 with backend.threads(widest * self.place.problem.network.largest_parameter):
                     carry, found = backend.scan(self.step, carry, parts, data, compile=self.compile)
-                carry = self._averaged(carry, batches, rows.sizes[begin:first])
+                seen = sum(part.shape[0] * part.shape[-1] for part in batches)
+                total = int(rows.sizes[begin:first].sum())
+                params, *moments = self.ranks.averaged(
+                    backend.xp, (carry[0], *carry[1]), seen, total
+                )
+                carry = params, tuple(moments)
                 results += found
         # Read back only now, when all is under way.
         sums = np.concatenate([self.place.backend.to_host(s) for s in results])
@@ -252,35 +257,6 @@ class Run:
         if totals is not None:
             totals = self.ranks.total(totals)
         return Steps(carry[0], carry[1], sums, rows.sizes, totals)
-
-    def _rounds(self, windows: list[np.ndarray], first: int) -> Iterator[list[np.ndarray]]:
-        """Yield rows of steps that follow each other: all, or up to where ranks are averaged."""
-        every = self.ranks.average_every
-        if every is None:
-            yield windows
-            return
-        # By the steps' numbers alone: sizes of batches change at other steps on other ranks.
-        batches, left = [], every - first % every
-        for window in windows:
-            while len(window):
-                batches.append(window[:left])
-                window, left = window[left:], left - len(batches[-1])
-                if left == 0:
-                    yield batches
-                    batches, left = [], every
-        if batches:
-            yield batches
-
-    def _averaged(self, carry: Any, batches: list[np.ndarray], sizes: np.ndarray) -> Any:
-        """Return the mean of the ranks' parameters and states, by the rows that each has seen."""
-        if self.ranks.average_every is None or self.ranks.alone:
-            return carry
-        xp, (params, moments) = self.place.backend.xp, carry
-        seen = sum(part.shape[0] * part.shape[-1] for part in batches)
-        flat = xp.all_reduce(xp.concat([params, *moments], axis=-1) * float(seen))
-        flat, n = flat / float(sizes.sum()), params.shape[-1]
-        cut = [flat[..., k * n : (k + 1) * n] for k in range(1 + len(moments))]
-        return cut[0], tuple(cut[1:])
 
     def _windows(self, rows: Rows) -> Iterator[tuple[list[np.ndarray], Data]]:
         """Yield rows and the data they index; of sparse features some batches at a time."""

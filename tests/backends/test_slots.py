@@ -21,10 +21,11 @@ def filled(slot, value):
     found = []
 
     def fill():
-        slot.wait()
-        for array in slot.host:
-            array[...] = value
-        found.append(slot.bring())
+        with slot._backend.session(slot.host[0].dtype.name):
+            slot.wait()
+            for array in slot.host:
+                array[...] = value
+            found.append(slot.bring())
 
     thread = threading.Thread(target=fill)
     thread.start()

@@ -6,7 +6,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 
 from xpnet import Dense, Network, Stream, Trainer
 from xpnet.streams.arrays import ArraySource
-from xpnet.streams.stream import as_stream
+from xpnet.streams.recognition import as_stream
 from xpnet.streams.subset import Subset
 
 RNG = np.random.RandomState(0)

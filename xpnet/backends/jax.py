@@ -158,7 +158,4 @@ class _CopyingSlot(Slot):
     """A slot that brings copies: JAX may use host memory as it is, and later than the call."""
 
     def bring(self) -> tuple[Array, ...]:
-        # The thread that fills is not in the session, without which JAX makes float64 float32.
-        is_double = any(array.dtype == np.float64 for array in self.host)
-        with self._backend.session("float64" if is_double else "float32"):
-            return tuple(self._backend.asarray(array.copy()) for array in self.host)
+        return tuple(self._backend.asarray(array.copy()) for array in self.host)

@@ -1,7 +1,8 @@
 """Slots: memory that one thread fills on the host while another computes with what it held before.
 
-The thread that fills calls ``wait``, writes into ``host`` and calls ``bring``. The thread that
-computes calls ``ready``, launches its steps and calls ``used``; then the slot may be filled again.
+The thread that fills calls ``wait``, writes into ``host`` and calls ``bring``, in a session of the
+backend of its own (sessions belong to threads). The thread that computes calls ``ready``, launches
+its steps and calls ``used``; then the slot may be filled again.
 """
 
 from __future__ import annotations

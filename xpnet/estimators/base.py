@@ -24,7 +24,7 @@ from ..placement import float_dtype
 from ..stacking import Outcome
 from ..state import TrainState, initial_state, snapshots
 from ..step import Problem
-from ..streams.stream import as_stream
+from ..streams.recognition import as_stream
 from ..trainer import Trainer
 from ..training import DivergenceError
 from . import data, files, lbfgs, parameters, streamed
