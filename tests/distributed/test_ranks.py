@@ -15,6 +15,7 @@ from xpnet.distributed import ALONE, Connected, RankError, Ranks, ranks_of
 from xpnet.feed import Feed
 from xpnet.placement import Placement
 from xpnet.step import Problem
+from xpnet.training import Run
 
 
 def connected(rank=0, size=1, **options):
@@ -175,3 +176,25 @@ def test_streams_need_a_row_of_each_batch_for_each_rank():
     stream = Stream(np.ones((60, 2)), np.ones(60), block_rows=10)
     with pytest.raises(ValueError, match=r"6 block\(s\), and batch_size=2, for 3 ranks"):
         Feed(place, stream, 2, connected(0, 3))
+
+
+def test_one_rank_evaluates_for_all(monkeypatch):
+    """Another processor's numbers may differ by a rounding, on which a plateau turns."""
+    evaluated = []
+    evaluations = Run.evaluations
+
+    def counted(run, params):
+        evaluated.append(run.ranks.rank)
+        return evaluations(run, params)
+
+    monkeypatch.setattr(Run, "evaluations", counted)
+    x, t = np.random.RandomState(0).randn(20, 2), np.arange(20) % 2
+
+    def fit(comm):
+        net = Network([Dense(2, 1)])
+        own = Trainer(net, "binary_cross_entropy", random_state=0, comm=comm, compile=False)
+        return own.fit(x, t, epochs=3, batch_size=8, validation_data=(x, t)).val_losses
+
+    one, other = on_ranks(2, fit)
+    assert evaluated == [0, 0, 0]
+    assert one == other

@@ -520,7 +520,7 @@ def test_a_source_that_hangs_does_not_keep_the_fit():
     hanging = threading.Event()
 
     class Hanging(Slow):
-        left = 8
+        left = 5  # the first rows, two for the fingerprint, and the first buffer
 
         def __getitem__(self, rows):
             self.left -= 1
@@ -530,7 +530,9 @@ def test_a_source_that_hangs_does_not_keep_the_fit():
 
     with pytest.raises(KeyboardInterrupt):
         trained(trainer(), streamed(Hanging(), buffer_bytes=ROWS), callbacks=[Interrupt(1)])
+    (reader,) = (thread for thread in threading.enumerate() if thread.name == "xpnet-reader")
     hanging.set()
+    reader.join()
 
 
 def test_flags_are_no_pixels():
