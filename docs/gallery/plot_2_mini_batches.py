@@ -150,7 +150,7 @@ np.testing.assert_allclose(whole.losses, full.losses, rtol=1e-9)
 # The same on a GPU
 # -----------------
 #
-# One argument changes. CuPy is not yet proven on hardware: ``docs/gpu-results.md`` keeps the state.
+# One argument changes. ``docs/gpu-results.md`` says what CuPy was seen to do.
 #
 # .. code-block:: python
 #

@@ -175,8 +175,8 @@ for wrong in (one_hot(classes, 3), one_hot(classes, 3).astype(int), np.array([0,
 # The same on a GPU
 # -----------------
 #
-# The functions follow the arrays that they get; nets take one argument. CuPy is not yet proven on
-# hardware: ``docs/gpu-results.md`` keeps the state.
+# The functions follow the arrays that they get; nets take one argument.
+# ``docs/gpu-results.md`` says what CuPy was seen to do.
 #
 # .. code-block:: python
 #

@@ -99,7 +99,7 @@ def test_cupy_that_cannot_compute(tmp_path, has_device, reason):
         like = backends.get(None, like=(np.ones(2), [1.0])).name
         print(json.dumps([told("cupy"), told("auto"), told(None), like]))
         """,
-        PYTHONPATH=str(tmp_path),
+        PYTHONPATH=os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])),
     )
     assert told[0] == f"backend='cupy': {reason}. {backends.BACKENDS['cupy'].remedy}."
     assert "backend='numpy'" in told[0]
@@ -209,6 +209,7 @@ def test_jax_trains_where_it_was_told_to_or_where_the_arrays_lie():
             arrays += [trainer.state_.params, *trainer.state_.optimizer_state]
         print(json.dumps([d.id for a in arrays for d in a.devices()]))
         """,
+        JAX_PLATFORMS="cpu",
         XLA_FLAGS="--xla_force_host_platform_device_count=2",
     )
     assert places == [1] * 7

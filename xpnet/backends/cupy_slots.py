@@ -1,6 +1,6 @@
 """Slots on a CUDA device: a stream of its own copies while another one computes.
 
-Has not run on hardware yet: the order of the calls is tested, with a stand-in for CuPy.
+Ran on one GPU (docs/gpu-results.md); the order of the calls is tested with a stand-in for CuPy.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ __all__ = ["CuPySlot"]
 class CuPySlot(Slot):
     """Pinned host memory, and device arrays that are copied to without anybody waiting.
 
-    Two slots are enough for one block to come over while the steps of another run. Has not run
-    on hardware yet.
+    Two slots are enough for one block to come over while the steps of another run.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Sums over the ranks of a communicator between GPUs: by NCCL, or by an MPI that knows CUDA.
 
-Neither has run on hardware yet; NCCL is experimental until it has run on two GPUs.
+Neither has run on two GPUs yet, until when NCCL is experimental (docs/gpu-results.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["NCCL", "CudaSum"]
 
 
 class CudaSum:
-    """The sum of a CuPy array over all ranks by a CUDA-aware MPI. Has not run on hardware yet.
+    """The sum of a CuPy array over all ranks by a CUDA-aware MPI. It has not run yet.
 
     Parameters
     ----------
