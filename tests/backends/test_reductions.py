@@ -10,7 +10,6 @@ from stand_in import Cuda
 
 from xpnet import backends
 from xpnet.backends import Namespace
-from xpnet.backends import numpy as numpy_backend
 from xpnet.backends.cupy import CuPy
 from xpnet.backends.numpy_calls import NumPyMachine
 
@@ -33,7 +32,7 @@ class Comm:
 @pytest.fixture
 def at_once(monkeypatch):
     """Steps are recorded before the first, and small arrays are cut into blocks."""
-    monkeypatch.setattr(numpy_backend, "_FEW", 0)
+    monkeypatch.setattr("xpnet.backends.taped._FEW", 0)
     monkeypatch.setattr(NumPyMachine, "block", 7)
 
 

@@ -30,6 +30,7 @@ from xpnet import (
     parity,
 )
 from xpnet.backends import numpy as numpy_backend
+from xpnet.backends.numpy import NumPy
 from xpnet.backends.numpy_calls import NumPyMachine, _copy_result, new_bytes
 from xpnet.backends.tape import Arena, Tape, TapeError
 from xpnet.backends.trees import leaves, rebuilt
@@ -41,7 +42,7 @@ from xpnet.step import Data, Problem, coefficient_table, constant_coefficients, 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     """Steps are recorded before the first, not only where it pays."""
-    monkeypatch.setattr(numpy_backend, "_FEW", 0)
+    monkeypatch.setattr("xpnet.backends.taped._FEW", 0)
 
 
 @pytest.fixture
@@ -312,7 +313,7 @@ def test_a_result_may_be_a_state_that_is_overwritten():
 
 @pytest.mark.parametrize("large", [0, 1 << 40])
 def test_what_is_handed_out_stays_as_it_is(large, monkeypatch):
-    monkeypatch.setattr(numpy_backend, "_LARGE", large)
+    monkeypatch.setattr(NumPy, "at_once", large)
 
     def step(xp, state, x, data):
         return (state[0] + x[0],), xp.sum(state[0])
@@ -328,7 +329,7 @@ def test_what_is_handed_out_stays_as_it_is(large, monkeypatch):
 
 @pytest.mark.parametrize("large", [0, 1 << 40])
 def test_the_state_before_an_epoch_survives_one_that_diverges(large, monkeypatch):
-    monkeypatch.setattr(numpy_backend, "_LARGE", large)
+    monkeypatch.setattr(NumPy, "at_once", large)
     states = []
 
     class Keep(Callback):
@@ -538,7 +539,7 @@ def test_calls_without_a_form_of_their_own_are_made_as_they_are(function):
 class StandIn:
     """A machine that runs no instruction before all are handed over, as a device graph does."""
 
-    block = 1 << 20
+    block, kernel = 1 << 20, None
 
     def __init__(self):
         self.xp = backends.get("numpy").xp

@@ -186,6 +186,7 @@ class NumPyMachine:
     """What a tape needs of NumPy, see `Machine`."""
 
     block = 1 << 16  # some arrays of so many elements fit into a core's cache
+    kernel = None
     copy = staticmethod(np.copyto)
 
     def __init__(self, xp: Namespace) -> None:

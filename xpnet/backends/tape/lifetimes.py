@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from .program import Node, Program
-from .schedule import may_write_over_arguments
 
 __all__ = ["Lifetimes", "concatenated"]
 
@@ -117,7 +116,7 @@ class Lifetimes:
         if end[0] < time[0]:
             return True
         # The same call, or a block of calls, reads it: that must go element by element.
-        return may_write_over_arguments(node, self._program) and all(
+        return node.may_write_over_arguments and all(
             i is old for n in self._runs[int(time[0])] for i in n.inputs if self.owner(i) is old
         )
 

@@ -12,7 +12,6 @@ import numpy as np
 from ..base import Array
 from .lifetimes import Lifetimes
 from .program import Node, Program
-from .schedule import may_write_over_arguments
 
 __all__ = ["Arena", "Memory", "Scratch"]
 
@@ -76,12 +75,12 @@ class Memory:
     empty : callable
         ``empty(n)`` returns a new array of n bytes.
     block : int
-        Elements of a block.
+        Elements of a block; 0 where a run is one kernel.
 
     Attributes
     ----------
-    arrays : dict of Node to array or Scratch
-        Of all nodes that vary by step.
+    arrays : dict of Node to array, Scratch or None
+        Of all nodes that vary by step; None is a kernel's own.
     written : set of (Node, int)
         Concatenations, and which of their parts are written into them.
     copies : list of (Node, Node)
@@ -138,7 +137,9 @@ class Memory:
         local = self._locals(run)
         scratch: dict[int, list[Array]] = defaultdict(list)
         for node in run:
-            if node in local:
+            if node in local and not self._block:
+                self.arrays[node] = None
+            elif node in local:
                 self._place_scratch(node, local, scratch)
             elif node in self._lives.parts:
                 whole, where = self._lives.parts[node]
@@ -157,7 +158,7 @@ class Memory:
         """Give a node a buffer of a block, if it may be that of an argument that ends with it."""
         ends, time = self._lives.ends, self._lives.order[node]
         ending = [i for i in dict.fromkeys(node.inputs) if i in local and ends[i] == time]
-        over = may_write_over_arguments(node, self._program)
+        over = node.may_write_over_arguments
         self._release(ending if over else [], scratch)
         n_bytes = _lines(self._block * node.dtype.itemsize)
         free = scratch[node.dtype.itemsize]
@@ -187,7 +188,7 @@ class Memory:
                 and i not in local
                 and (i.shape, i.dtype.itemsize) == (node.shape, node.dtype.itemsize)
                 and i.layout.strides == node.layout.strides
-                and may_write_over_arguments(node, self._program)
+                and node.may_write_over_arguments
                 and self._lives.may_overwrite(node, i)
             ):
                 return i

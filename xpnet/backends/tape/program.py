@@ -41,6 +41,8 @@ class Node:
         An array of that shape and type which nobody reads: views are tried out on it.
     value : array or None
         Of a constant.
+    elementwise : bool
+        Whether a block of its result needs only that block of its arguments.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Node:
     fixed: bool
     layout: np.ndarray
     value: Array = None
+    elementwise: bool = False
     shape: tuple[int, ...] = field(init=False)
     dtype: np.dtype[Any] = field(init=False)
     inputs: tuple[Node, ...] = field(init=False)
@@ -71,6 +74,11 @@ class Node:
     def size(self) -> int:
         """The number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def may_write_over_arguments(self) -> bool:
+        """Whether each element is written when those that it is made of have been read."""
+        return self.elementwise and self.name != "where"
 
     def look(self, array: Array, xp: Any = np) -> Array:
         """Return the view of an array that this node is; ValueError where there is none."""

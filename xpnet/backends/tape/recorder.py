@@ -10,7 +10,7 @@ import numpy as np
 from ..base import Array, Namespace, Step, Tree
 from ..trees import leaves, rebuilt
 from .layouts import blank, layout_of
-from .program import ALL_REDUCE, Node, Program, nodes_of
+from .program import ALL_REDUCE, Node, Program, is_elementwise, nodes_of
 from .recorded import Recorded, UnsupportedError
 
 __all__ = ["record"]
@@ -31,7 +31,7 @@ class _Recorder:
 
     def given(self, array: Array, *, fixed: bool, value: Array = None) -> Recorded:
         """Return an array that the step is given, or a constant."""
-        strides = array.strides if fixed and isinstance(array, np.ndarray) else None
+        strides = array.strides if fixed else None
         layout = blank(array.shape, np.dtype(str(array.dtype)), strides)
         node = Node("given", (), {}, fixed, layout, value)
         self.nodes.append(node)
@@ -44,7 +44,8 @@ class _Recorder:
         key = (name, _token(args), _token(tuple(options.items())))
         if key not in self._known:
             fixed = all(node.fixed for node in nodes_of((args, tuple(options.values()))))
-            node = Node(name, args, options, fixed, self._layout(name, args, options))
+            layout, elementwise = self._layout(name, args, options), self._is_elementwise(name)
+            node = Node(name, args, options, fixed, layout, elementwise=elementwise)
             self.nodes.append(node)
             self._known[key] = node
         return Recorded(self, self._known[key])
@@ -55,6 +56,9 @@ class _Recorder:
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             # Where the call itself is wrong, the run call by call tells so.
             raise UnsupportedError(f"xp.{name} ({error})") from error
+
+    def _is_elementwise(self, name: str) -> bool:
+        return name in ("astype", "where") or is_elementwise(getattr(self.model, name, None))
 
     def all_reduce(self, x: Any) -> Recorded:
         """Note a sum over ranks: each is made at every step, since all ranks must make it."""

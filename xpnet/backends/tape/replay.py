@@ -30,11 +30,15 @@ class Machine(Protocol):
     ----------
     xp : Namespace
     block : int
-        Elements that large elementwise calls are cut into.
+        Elements that large elementwise calls are cut into; 0 where a run of them is one kernel.
+    kernel : callable or None
+        ``kernel(run, array)`` returns what runs elementwise calls as one; `array` tells a node's
+        array, and None of a result that nobody else needs. None is no such thing.
     """
 
     xp: Namespace
     block: int
+    kernel: Callable[[list[Node], Callable[[Node], Any]], Instruction] | None
 
     def instruction(
         self, name: str, args: tuple[Any, ...], options: dict[str, Any], out: Array
@@ -61,8 +65,16 @@ class Tape:
 
     Attributes
     ----------
+    state : tree
+        The buffers of the state.
+    inputs : list of arrays
+        Buffers for the row of each of `xs`.
     instructions : list of (callable, arguments)
-        One step, but for its arguments.
+        One step, once its inputs are there.
+    result : array
+        What it returns, until the next one begins.
+    last : list of (callable, arguments)
+        What ends a step, when its result has been read.
     """
 
     def __init__(
@@ -81,12 +93,12 @@ class Tape:
         self._form = rebuilt(state, itertools.repeat(0))
         self._runs = schedule(self._program, machine.block)
         self._memory = Memory(self._program, self._runs, empty, machine.block)
-        self._inputs = [self._memory.arrays[node] for node in self._program.x]
+        self.inputs = [self._memory.arrays[node] for node in self._program.x]
         self._data: list[Array] = []
         self._fixed: dict[Node, Array] = {}
-        self._last: list[Instruction] = []
-        self._result: Array = None
         self.instructions: list[Instruction] = []
+        self.last: list[Instruction] = []
+        self.result: Array = None
         self.renew(empty_state)
 
     def renew(self, empty: Callable[[int], Array]) -> None:
@@ -101,13 +113,11 @@ class Tape:
 
         The last state is `self.state`: the tape's own buffers, which the next run overwrites.
         """
-        self._bind(leaves(data))
-        copy, result = self._machine.copy, self._result
-        for buffer, value in zip(leaves(self.state), leaves(state), strict=True):
-            if buffer is not value:
-                copy(buffer, value)
+        self.bind(data)
+        self.load(state)
+        copy, result = self._machine.copy, self.result
         ys = self._machine.xp.empty((len(xs[0]), *result.shape), dtype=result.dtype)
-        inputs, instructions, last = self._inputs, self.instructions, self._last
+        inputs, instructions, last = self.inputs, self.instructions, self.last
         for k, rows in enumerate(zip(*xs, strict=True)):
             for buffer, row in zip(inputs, rows, strict=True):
                 copy(buffer, row)
@@ -118,10 +128,17 @@ class Tape:
                 function(*args)
         return ys
 
-    def _bind(self, data: list[Array]) -> None:
-        """Make the instructions, once for the same data."""
+    def load(self, state: Tree) -> None:
+        """Bring a state into the tape's buffers."""
+        for buffer, value in zip(leaves(self.state), leaves(state), strict=True):
+            if buffer is not value:
+                self._machine.copy(buffer, value)
+
+    def bind(self, tree: Tree) -> bool:
+        """Make the instructions, once for the same data; return whether they are new."""
+        data = leaves(tree)
         if self.instructions and all(a is b for a, b in zip(self._data, data, strict=True)):
-            return
+            return False
         self._fixed = dict(zip(self._program.data, data, strict=True))
         calls = self._program.calls
         for node in self._program.nodes:
@@ -131,9 +148,10 @@ class Tape:
                 args, options = self._arguments(node, self._array)
                 self._fixed[node] = self._machine.xp.asarray(calls[node.name](*args, **options))
         self.instructions = [i for run in self._runs for i in self._lowered(run)]
-        self._last = list(self._copies())
-        self._result = self._array(self._program.outputs[-1])
+        self.last = list(self._copies())
+        self.result = self._array(self._program.outputs[-1])
         self._data = data
+        return True
 
     def _array(self, node: Node) -> Any:
         return self._fixed[node] if node.fixed else self._memory.arrays[node]
@@ -146,7 +164,11 @@ class Tape:
         return _filled(node.args, array), options
 
     def _lowered(self, run: list[Node]) -> Iterator[Instruction]:
-        """Yield the instructions of a run, block after block."""
+        """Yield the instructions of a run: one kernel, or block after block."""
+        kernel = self._machine.kernel
+        if kernel is not None and run[0].elementwise:
+            yield kernel(run, self._array)
+            return
         if len(run) == 1:
             yield from self._call(run[0], self._array)
             return

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from .program import Node, Program, is_elementwise
+from .program import Node, Program
 
-__all__ = ["is_blockwise", "may_write_over_arguments", "schedule"]
-
-
-def is_blockwise(node: Node, program: Program) -> bool:
-    """Return whether a block of the result needs only that block of the arguments."""
-    return node.name in ("astype", "where") or is_elementwise(program.calls[node.name])
-
-
-def may_write_over_arguments(node: Node, program: Program) -> bool:
-    """Return whether each element is written when those that it is made of have been read."""
-    return node.name != "where" and is_blockwise(node, program)
+__all__ = ["schedule"]
 
 
 def schedule(program: Program, block: int) -> list[list[Node]]:
@@ -27,7 +17,7 @@ def schedule(program: Program, block: int) -> list[list[Node]]:
     ----------
     program : Program
     block : int
-        More elements than that are large.
+        More elements than that are large: with 0 all elementwise calls are in runs, though of one.
 
     Returns
     -------
@@ -44,7 +34,7 @@ def schedule(program: Program, block: int) -> list[list[Node]]:
         if node.is_view:
             within |= {node} if needs else set()
             continue
-        large = node.size > block and is_blockwise(node, program)
+        large = node.size > block and node.elementwise
         aligned = not any(i in within and i not in run for i in node.inputs)
         if large and aligned and (not run or run[0].shape == node.shape):
             run.append(node)
