@@ -7,14 +7,17 @@ from collections import OrderedDict
 import array_api_compat.numpy as compat
 import numpy as np
 import pytest
+from steps import Case, cases, stacked
 
 from xpnet import optimizers
-from xpnet.backends import cupy_fusion
+from xpnet.backends import Namespace, cupy_calls, cupy_fusion, numpy_calls
 from xpnet.backends.cupy_fusion import CuPyNamespace, Fused
+from xpnet.backends.tape import Tape
 from xpnet.backends.trees import leaves
 from xpnet.layers import ACTIVATIONS
 from xpnet.parity import FACTORS
 from xpnet.parity.cases import _OPTIMIZERS
+from xpnet.step import make_step
 
 cupy = pytest.importorskip("cupy")
 RULES = [
@@ -31,21 +34,26 @@ def array(shape, dtype):
 
 
 def traced(function, *args):
-    """Return the kernel that CuPy's tracer makes of a function, as `cupy.fuse` would."""
+    """Return the types that CuPy's kernel of a function takes, and those that it returns."""
     import array_api_compat.cupy as of_cupy
-    from cupy._core import _fusion_thread_local, fusion
 
     fused, arrays = Fused(function, args), leaves(args)
     fused._xp = CuPyNamespace(of_cupy)
+    types = [p.dtype for p in kernel_of(fused.flat, arrays).params if p.name != "_ind"]
+    return types[: len(arrays)], types[len(arrays) :]
+
+
+def kernel_of(function, arrays):
+    """Return the kernel that CuPy's tracer makes of a function, as `cupy.fuse` would."""
+    from cupy._core import _fusion_thread_local, fusion
+
     history = fusion._FusionHistory()
     state = _fusion_thread_local.thread_local
     fusion._thread_local.history, state.is_old_fusing = history, True
     try:
-        kernel, _ = history.get_fusion(fused.flat, tuple(arrays), "rule")
+        return history.get_fusion(function, tuple(arrays), "rule")[0]
     finally:
         fusion._thread_local.history, state.is_old_fusing = None, False
-    types = [p.dtype for p in kernel.params if p.name != "_ind"]
-    return types[: len(arrays)], types[len(arrays) :]
 
 
 @pytest.mark.parametrize("models", [None, 3])
@@ -108,3 +116,48 @@ def test_a_rules_state_is_put_back_in_its_place(monkeypatch):
 def test_functions_of_ones_own_are_called_as_they_are():
     xp = CuPyNamespace(compat)
     assert xp.fused(lambda xp, x: x.sum(), np.ones(3)) == 3.0
+
+
+class _NoProducts:
+    def instruction(self, a, b, out):
+        return None, (a, b, out)
+
+
+@stacked
+@cases
+def test_calls_that_follow_each_other_are_one_kernel(kind, models, monkeypatch):
+    """Of a whole step that is to be captured, traced by CuPy, on arrays that lie nowhere."""
+    import array_api_compat.cupy as of_cupy
+
+    def like(value, **options):
+        return value if isinstance(value, cupy.ndarray) else array(*shape_and_type(value))
+
+    def shape_and_type(value):
+        return np.asarray(value).shape, np.asarray(value).dtype
+
+    def called(name):
+        def call(*args, device=None, **options):
+            known = (np.ones(a.shape, a.dtype) if isinstance(a, cupy.ndarray) else a for a in args)
+            return like(getattr(model, name)(*known, **options))
+
+        return call
+
+    monkeypatch.setattr(cupy, "fuse", lambda kernel_name: lambda function: function)
+    cupy_calls._fused.cache_clear()
+    names = ("arange", "empty", "full", "ones", "zeros")
+    model = numpy_calls.namespace()
+    xp = Namespace(of_cupy, asarray=like, **{name: called(name) for name in names})
+    machine, case = cupy_calls.CuPyMachine(xp, _NoProducts()), Case(kind, models)
+    carry, (xs,), data = case.arguments(like)
+    first, empties = tuple(x[0] for x in xs), [lambda n: array((n,), np.uint8)] * 2
+    step = make_step(case.problem)
+    tape = Tape(machine, model, *empties, step, carry, first, data)
+    for name in {*tape._program.calls} - {"getitem", "given", "mT"}:
+        tape._program.calls[name] = called(name)  # what CuPy would compute before the first step
+    tape.bind(data)
+    kernels = [(f, args) for f, args in tape.instructions if getattr(f, "__name__", "") == "run"]
+    assert len(kernels) > 10
+    for function, args in kernels:
+        written = [p for p in kernel_of(function, args).params if not p.is_const]
+        assert 1 <= len([p for p in written if p.name != "_ind"]) <= 4
+    cupy_calls._fused.cache_clear()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,11 +22,13 @@ from .base import (
     bound,
     imported,
 )
+from .cuda_graphs import CapturedTape, CaptureError, Capturer, told
 from .cupy_fusion import CuPyNamespace
 from .cupy_slots import CuPySlot
 from .nccl import NCCL, CudaSum
 from .reductions import StagedSum
 from .slots import Layouts, Slot
+from .taped import Taped
 
 
 @functools.cache
@@ -76,15 +80,28 @@ def _index(device: Any, count: int) -> int | None:
     return index
 
 
-class CuPy(Backend):
+def _on(device: Any, create: Callable[..., Array]) -> Callable[..., Array]:
+    """Return a creation function that allocates on a device, whichever is current."""
+
+    def created(*args: Any, **options: Any) -> Array:
+        with device:
+            return create(*args, **options)
+
+    return created
+
+
+class CuPy(Taped):
     """CuPy arrays on one CUDA device."""
 
     name = "cupy"
+    at_once = 1 << 62  # a large state takes no more memory call by call
     transports = ("host", "cuda", "nccl")
     remedy = (
         "Install an NVIDIA driver and a CuPy that matches it "
         "(pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]'), or use backend='numpy'"
     )
+    _graphs = False
+    _capturer: Capturer | None = None
 
     def __init__(self, device: Any = None) -> None:
         self.version()
@@ -93,18 +110,12 @@ class CuPy(Backend):
 
         count = cupy.cuda.runtime.getDeviceCount()
         self.device = cupy.cuda.Device(_index(device, count))
-        created = {name: self._here(function) for name, function in bound(compat, None).items()}
+        made = bound(compat, None).items()
+        created = {name: _on(self.device, create) for name, create in made}
         self.xp = Namespace(compat, **created)
         self._fused = CuPyNamespace(compat, **created)
-
-    def _here(self, create: Callable[..., Array]) -> Callable[..., Array]:
-        """Return a creation function that allocates on this device, whichever is current."""
-
-        def created(*args: Any, **options: Any) -> Array:
-            with self.device:
-                return create(*args, **options)
-
-        return created
+        self._start()
+        self._graphs = os.environ.get("XPNET_CUDA_GRAPHS") == "1"
 
     @classmethod
     def version(cls) -> str:
@@ -154,6 +165,8 @@ class CuPy(Backend):
         return CuPySlot(self, layouts, self._copying)
 
     def _join(self, comm: Any, transport: str) -> None:
+        if self._graphs:
+            self._stop_capturing("sums over ranks are not captured")
         summed = self._summed(comm, transport)
         for xp in (self.xp, self._fused):
             xp.replace(all_reduce=summed)
@@ -167,12 +180,36 @@ class CuPy(Backend):
     def _compiled(
         self, step: Step, state: Tree, parts: Parts, data: Tree
     ) -> tuple[Tree, list[Array]]:
-        """Run the steps one after the other, each elementwise rule as one kernel."""
+        """Run the steps as graphs, where they are asked for, or one kernel for each rule."""
+        if self._graphs:
+            try:
+                return super()._compiled(step, state, parts, data)
+            except CaptureError as error:
+                self._stop_capturing(str(error))
+        return self._eager(self._call_by_call(step), state, parts, data)
 
+    def _call_by_call(self, step: Step) -> Step:
         def fused(xp: Namespace, *args: Any) -> tuple[Tree, Array]:
             return step(self._fused, *args)
 
-        return self._eager(fused, state, parts, data)
+        return fused
+
+    def _record(self, step: Step, state: Tree, x: tuple[Array, ...], data: Tree) -> CapturedTape:
+        with told():
+            if self._capturer is None:
+                self._capturer = Capturer(self.xp, self.device)
+            return CapturedTape(self._capturer, self._capturer.record(step, state, x, data))
+
+    def _stop_capturing(self, reason: str) -> None:
+        """Go on without graphs, and say why."""
+        self._graphs, self._capturer = False, None
+        self._start()
+        warnings.warn(
+            f"backend='cupy': no CUDA graph could be made ({reason}). The steps are run call by "
+            "call, which takes longer.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
     @property
     def device_name(self) -> str:

@@ -51,16 +51,10 @@ class Taped(Backend):
             if tape is None:
                 now, y = self._loop(self._call_by_call(step), now, xs, data)
             else:
-                now, y = self._replayed(tape, step, now, xs, data)
+                y = tape.run(now, xs, data)
+                now = tape.state
             ys.append(y)
         return self._handed_out(now) if self._tapes else now, ys
-
-    def _replayed(
-        self, tape: Any, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree
-    ) -> tuple[Tree, Array]:
-        """Run the steps of a part from a tape, whose own buffers are the state that is returned."""
-        y = tape.run(state, xs, data)
-        return tape.state, y
 
     def _tape(self, step: Step, state: Tree, xs: tuple[Array, ...], data: Tree) -> Any:
         """Return the tape for arrays of these shapes and types; None where there is none."""

@@ -7,7 +7,7 @@ run, and which go through their arrays block by block, `lifetimes` how long each
 """
 
 from .memory import Arena
-from .program import is_elementwise
+from .program import Node, is_elementwise, nodes_of
 from .recorded import Recorded, TapeError, UnsupportedError
 from .replay import Instruction, Machine, Tape
 
@@ -15,9 +15,11 @@ __all__ = [
     "Arena",
     "Instruction",
     "Machine",
+    "Node",
     "Recorded",
     "Tape",
     "TapeError",
     "UnsupportedError",
     "is_elementwise",
+    "nodes_of",
 ]

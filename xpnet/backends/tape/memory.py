@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import Array
+from ..base import Array, Namespace
 from .lifetimes import Lifetimes
 from .program import Node, Program
 
@@ -76,6 +76,8 @@ class Memory:
         ``empty(n)`` returns a new array of n bytes.
     block : int
         Elements of a block; 0 where a run is one kernel.
+    xp : Namespace
+        Of the buffers.
 
     Attributes
     ----------
@@ -93,8 +95,10 @@ class Memory:
         runs: list[list[Node]],
         empty: Callable[[int], Array],
         block: int,
+        xp: Namespace,
     ) -> None:
         self.arrays: dict[Node, Any] = {}
+        self._xp = xp
         self._program, self._empty, self._block = program, empty, block
         self._lives = Lifetimes(program, runs)
         self._given = {*program.state, *program.x}
@@ -130,7 +134,7 @@ class Memory:
             self.arrays[new] = self.arrays[old]
         for node in self._program.nodes:
             if node.is_view and not node.fixed:
-                self.arrays[node] = node.look(self.arrays[node.inputs[0]])
+                self.arrays[node] = node.look(self.arrays[node.inputs[0]], self._xp)
 
     def _place(self, index: int, run: list[Node]) -> None:
         """Give each node of a run its array; what ends with the run is free after it."""

@@ -91,8 +91,9 @@ def look(name: str, array: Array, args: tuple[Any, ...], options: dict[str, Any]
         return array[args[0]]
     if name == "mT":
         return array.mT
-    if name == "reshape" and isinstance(array, np.ndarray):
-        return np.reshape(array, args[0], copy=False)
+    if name == "reshape":
+        reshape = np.reshape if isinstance(array, np.ndarray) else xp.reshape
+        return reshape(array, args[0], copy=False)
     return getattr(xp, name)(array, *args, **options)
 
 

@@ -76,7 +76,9 @@ class Recorder(Protocol):
     """What notes the calls."""
 
     model: Namespace
-    namespace: Any
+
+    @property
+    def namespace(self) -> Any: ...
 
     def call(self, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Recorded: ...
 

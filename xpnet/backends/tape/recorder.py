@@ -25,9 +25,13 @@ class _Recorder:
     def __init__(self, xp: Namespace, model: Namespace) -> None:
         self.xp = xp
         self.model = model
-        self.namespace = _RecordingNamespace(self)
         self.nodes: list[Node] = []
         self._known: dict[Any, Node] = {}
+
+    @property
+    def namespace(self) -> _RecordingNamespace:
+        """One each time: kept here, the constants would outlive the tape."""
+        return _RecordingNamespace(self)
 
     def given(self, array: Array, *, fixed: bool, value: Array = None) -> Recorded:
         """Return an array that the step is given, or a constant."""
@@ -110,7 +114,7 @@ class _Recorder:
         if isinstance(tree, tuple | list):
             return tuple(map(self._lower, tree))
         if isinstance(tree, np.ndarray | np.generic):
-            return self.given(tree, fixed=True, value=np.asarray(tree))._node
+            return self.given(tree, fixed=True, value=self.xp.asarray(tree))._node
         return tree
 
 

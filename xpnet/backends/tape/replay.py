@@ -31,14 +31,17 @@ class Machine(Protocol):
     xp : Namespace
     block : int
         Elements that large elementwise calls are cut into; 0 where a run of them is one kernel.
-    kernel : callable or None
-        ``kernel(run, array)`` returns what runs elementwise calls as one; `array` tells a node's
-        array, and None of a result that nobody else needs. None is no such thing.
     """
 
     xp: Namespace
     block: int
-    kernel: Callable[[list[Node], Callable[[Node], Any]], Instruction] | None
+
+    @property
+    def kernel(self) -> Callable[[list[Node], Callable[[Node], Any]], Instruction] | None:
+        """``kernel(run, array)`` returns what runs elementwise calls as one; None: no such thing.
+
+        `array` tells a node's array, and None of a result that nobody else needs.
+        """
 
     def instruction(
         self, name: str, args: tuple[Any, ...], options: dict[str, Any], out: Array
@@ -92,7 +95,7 @@ class Tape:
         self._program = record(step, state, x, data, xp=machine.xp, model=model)
         self._form = rebuilt(state, itertools.repeat(0))
         self._runs = schedule(self._program, machine.block)
-        self._memory = Memory(self._program, self._runs, empty, machine.block)
+        self._memory = Memory(self._program, self._runs, empty, machine.block, machine.xp)
         self.inputs = [self._memory.arrays[node] for node in self._program.x]
         self._data: list[Array] = []
         self._fixed: dict[Node, Array] = {}

@@ -1,0 +1,308 @@
+"""Steps as CUDA graphs, on a stand-in for CuPy: who owns what, in which order, and what fails.
+
+What no stand-in tells: whether cuBLAS and CuPy's own kernels can be captured, and how fast it is.
+"""
+
+from __future__ import annotations
+
+import gc
+import warnings
+
+import numpy as np
+import pytest
+from captured import Cuda
+from steps import Case, cases, stacked
+
+from xpnet import SGD, Dense, Network, Sigmoid, Trainer, backends, parity
+from xpnet.backends import TapeError, cuda_graphs
+from xpnet.backends.cublas import Products
+from xpnet.step import make_step
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    """A stand-in with graphs switched on, where a step is recorded before the first."""
+    monkeypatch.setenv("XPNET_CUDA_GRAPHS", "1")
+    monkeypatch.delenv("CUPY_TF32", raising=False)
+    monkeypatch.setattr("xpnet.backends.taped._FEW", 0)
+    return Cuda().install(monkeypatch)
+
+
+def walk(xp, state, x, data):
+    return (state[0] * 0.5 + x[0] * data[0],), xp.sum(state[0])
+
+
+def scanned(backend, steps, data, start=0.0, compile=True):
+    """The last state and the results of a few steps, on the host."""
+    bring = backend.asarray
+    x = np.arange(3.0 * steps).reshape(steps, 3)
+    (state,), (ys,) = backend.scan(
+        walk, (bring(np.full(3, start)),), [(bring(x),)], (data,), compile=compile
+    )
+    return backend.to_host(state), backend.to_host(ys)
+
+
+def expected(steps, factor, start=0.0):
+    return scanned(backends.get("numpy"), steps, np.full(3, factor), start, compile=False)
+
+
+def same(found, wanted):
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def fit(**options):
+    """Train a small net; return its losses and parameters."""
+    rng = np.random.RandomState(0)
+    x, t = rng.randn(90, 4), rng.randint(3, size=90)
+    net = Network([Dense(4, 5), Sigmoid(), Dense(5, 3)])
+    options = {"backend": "cupy", "random_state": 0} | options
+    trainer = Trainer(net, "softmax_cross_entropy", SGD(0.5), **options)
+    losses = trainer.fit(x, t, epochs=4, batch_size=8).losses
+    return np.array(losses), backends.to_host(trainer.state_.params)
+
+
+# The same losses.
+
+
+@pytest.mark.parametrize("case", parity.covering(), ids=str)
+def test_graphs_give_numpys_losses(cuda, case):
+    found = parity.attempt(case, parity.Target("cupy", None))
+    assert found.failure is None
+    assert "launch" in cuda.log
+    assert cuda.made_in_capture == 0, "all memory is there before"
+
+
+@stacked
+@cases
+def test_graphs_equal_steps_call_by_call(cuda, kind, models):
+    case, backend = Case(kind, models), backends.get("cupy")
+    with backend.session("float64"):
+        carry, (losses,) = backend.scan(make_step(case.problem), *case.arguments(backend.asarray))
+    assert cuda.log.count("launch") == 5
+    (params, moments), wanted = case.expected()
+    for a, b in zip((*carry[1], carry[0], losses), (*moments, params, wanted), strict=True):
+        np.testing.assert_allclose(backend.to_host(a), b, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 8, 9, 24])
+def test_any_number_of_steps(cuda, steps):
+    backend = backends.get("cupy")
+    data = backend.asarray(np.full(3, 2.0))
+    for _ in range(2):
+        same(scanned(backend, steps, data, start=1.0), expected(steps, 2.0, start=1.0))
+    many, few = divmod(steps, cuda_graphs._UNROLLED)
+    assert cuda.log.count("launch") == 2 * (many + few)
+    assert cuda.log.count("begin") == (many > 0) + (few > 0), "captured once"
+
+
+# Who owns what.
+
+
+def test_a_graph_is_of_one_data_set(cuda):
+    backend = backends.get("cupy")
+    for factor in (2.0, 3.0, 4.0):
+        data = backend.asarray(np.full(3, factor))
+        same(scanned(backend, 9, data), expected(9, factor))
+        del data  # the graphs of before would read it
+
+
+def test_more_steps_than_before_need_room(cuda):
+    backend = backends.get("cupy")
+    data = backend.asarray(np.full(3, 2.0))
+    captures = []
+    for steps in (8, 16, 8, 24):
+        same(scanned(backend, steps, data), expected(steps, 2.0))
+        captures.append(cuda.log.count("begin"))
+    assert captures == [1, 2, 2, 3]
+
+
+def test_batches_of_two_sizes_share_the_state(cuda):
+    losses, params = fit()  # 11 batches of 8 rows, and one of 2
+    wanted = fit(backend="numpy")
+    np.testing.assert_allclose(losses, wanted[0], rtol=1e-13)
+    np.testing.assert_allclose(params, wanted[1], rtol=1e-12)
+
+
+def test_nothing_of_a_fit_stays_on_the_device(cuda):
+    gc.collect()
+    gc.disable()
+    try:
+        fit()
+        assert cuda.log.count("create") == 1
+        assert cuda.log.count("destroy") == 1
+        assert not cuda.live
+    finally:
+        gc.enable()
+
+
+def test_the_order_of_the_calls(cuda):
+    backend = backends.get("cupy")
+    scanned(backend, 9, backend.asarray(np.ones(3)))
+    setting_up = ["create", "set_stream", "set_workspace"]
+    captured = ["synchronize default", "begin", "end", "begin", "end", "synchronize capturing"]
+    assert cuda.log == [*setting_up, *captured, "launch", "launch"]
+
+
+def test_no_garbage_is_collected_while_a_stream_is_captured(cuda, monkeypatch):
+    seen = []
+    step = cuda_graphs.CapturedTape._step
+    monkeypatch.setattr(
+        cuda_graphs.CapturedTape, "_step", lambda self: seen.append(gc.isenabled()) or step(self)
+    )
+    backend = backends.get("cupy")
+    scanned(backend, 1, backend.asarray(np.ones(3)))
+    assert seen == [*[True] * cuda_graphs._WARM_UPS, False]
+    assert gc.isenabled()
+
+
+# Products.
+
+FORMS = {
+    "as it is": lambda a: a,
+    "transposed": lambda a: np.ascontiguousarray(a.mT).mT,
+    "with gaps": lambda a: np.concatenate([a, a], axis=-1)[..., : a.shape[-1]],
+    "transposed, with gaps": lambda a: (
+        np.concatenate([a, a], axis=-2).mT.copy().mT[..., : a.shape[-2], :]
+    ),
+}
+
+
+@pytest.fixture
+def product(cuda):
+    def compute(a, b, out):
+        products = Products(cuda.default)
+        on_device = [cuda.new(x) if x.flags.c_contiguous else placed(cuda, x) for x in (a, b, out)]
+        function, args = products.instruction(*on_device)
+        function(*args)
+        return on_device[2].get()
+
+    return compute
+
+
+def placed(cuda, array):
+    """The array on the device, with the strides that it has."""
+    last = sum((n - 1) * stride for n, stride in zip(array.shape, array.strides, strict=True))
+    memory = cuda.new(np.zeros(last // array.itemsize + 1, dtype=array.dtype))
+    found = np.lib.stride_tricks.as_strided(memory, array.shape, array.strides, subok=True)
+    found[...] = array
+    return found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("first", FORMS)
+@pytest.mark.parametrize("second", FORMS)
+@pytest.mark.parametrize(
+    ("lead_a", "lead_b"), [((), ()), ((4,), (4,)), ((), (4,)), ((4,), ()), ((1,), (4,))]
+)
+def test_products(product, dtype, first, second, lead_a, lead_b):
+    rng = np.random.RandomState(0)
+    for m, k, n in [(3, 5, 2), (1, 5, 2), (3, 1, 2), (3, 5, 1), (1, 1, 1)]:
+        a = FORMS[first](rng.randn(*lead_a, m, k).astype(dtype))
+        b = FORMS[second](rng.randn(*lead_b, k, n).astype(dtype))
+        wanted = np.matmul(a, b)
+        found = product(a, b, np.full_like(wanted, np.nan, order="C"))
+        np.testing.assert_allclose(found, wanted, rtol=1e-5 if dtype == "float32" else 1e-13)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "out", "told"),
+    [
+        (np.ones((2, 3)), np.ones((3, 2), np.float32), np.ones((2, 2)), "float64 and float32"),
+        (np.ones((2, 3), int), np.ones((3, 2), int), np.ones((2, 2), int), "int64"),
+        (np.ones(3), np.ones((3, 2)), np.ones(2), r"\(3,\)"),
+        (np.ones((2, 2, 2, 3)), np.ones((3, 2)), np.ones((2, 2, 2, 2)), r"\(2, 2, 2, 3\)"),
+        (np.ones((4, 6))[::2, ::2], np.ones((3, 2)), np.ones((2, 2)), "strides"),
+        (np.ones((2, 3)), np.ones((3, 2)), np.ones((2, 2)).T, "strides"),
+    ],
+)
+def test_what_is_no_product(product, a, b, out, told):
+    with pytest.raises(TypeError, match=told):
+        product(a, b, out)
+
+
+def test_tf32_is_cupys_switch(cuda, monkeypatch):
+    Products(cuda.default)
+    assert "math 3" not in cuda.log
+    monkeypatch.setenv("CUPY_TF32", "1")
+    Products(cuda.default)
+    assert "math 3" in cuda.log
+
+
+# What fails: the run goes on call by call, and says why.
+
+
+def broken(*args, **options):
+    raise RuntimeError("a kernel that does not compile")
+
+
+def test_no_graph_unless_it_is_asked_for(cuda, monkeypatch):
+    monkeypatch.delenv("XPNET_CUDA_GRAPHS")
+    losses, _ = fit()
+    assert cuda.log == []
+    np.testing.assert_allclose(losses, fit(backend="numpy")[0], rtol=1e-13)
+
+
+def test_a_launch_that_fails(cuda, monkeypatch):
+    monkeypatch.setattr(cuda.cublas, "dgemm", broken)
+    with pytest.warns(RuntimeWarning, match="RuntimeError: a kernel that does not") as warned:
+        losses, params = fit()
+    assert len(warned) == 1
+    wanted = fit(backend="numpy")
+    np.testing.assert_allclose(losses, wanted[0], rtol=1e-13)
+    np.testing.assert_allclose(params, wanted[1], rtol=1e-12)
+    assert cuda.log.count("destroy") == 1
+
+
+def sorting(xp, state, x, data):
+    return (xp.sort(state[0] + x[0]),), xp.sum(state[0])
+
+
+def test_a_call_that_cannot_be_captured(cuda):
+    backend = backends.get("cupy")
+    x = backend.asarray(np.random.RandomState(0).randn(9, 3))
+    arguments = (backend.asarray(np.ones(3)),), [(x,)], ()
+    with pytest.warns(RuntimeWarning, match="sort.* is not captured.*call by call"):
+        found, (ys,) = backend.scan(sorting, *arguments)
+    wanted, (wanted_ys,) = backend.scan(sorting, *arguments, compile=False)
+    same((found[0].get(), ys.get()), (wanted[0].get(), wanted_ys.get()))
+    assert cuda.log.count("begin") == cuda.log.count("end") == 1
+
+
+def test_a_later_capture_that_fails_leaves_the_state(cuda, monkeypatch):
+    backend, ones = backends.get("cupy"), np.ones(3)
+    first = scanned(backend, 9, backend.asarray(ones))
+    monkeypatch.setattr(cuda_graphs.Capturer, "graph", broken)
+    with pytest.warns(RuntimeWarning, match="RuntimeError"):
+        second = scanned(backend, 9, backend.asarray(2.0 * ones))
+    same(first, expected(9, 1.0))
+    same(second, expected(9, 2.0))
+
+
+def test_too_little_memory(cuda):
+    cuda.limit = 1 << 20
+    with pytest.warns(RuntimeWarning, match="OutOfMemoryError: Out of memory allocating 33,554"):
+        losses, _ = fit()
+    np.testing.assert_allclose(losses, fit(backend="numpy")[0], rtol=1e-13)
+
+
+def test_without_nvmath(cuda, monkeypatch):
+    Cuda().install(monkeypatch, without=["nvmath", "nvmath.bindings.cublas"])
+    with pytest.warns(RuntimeWarning, match=r"nvmath.*pip install 'xpnet\[graphs\]'"):
+        fit()
+
+
+def test_sums_over_ranks_are_not_captured(cuda):
+    with pytest.warns(RuntimeWarning, match="sums over ranks"):
+        backends.get("cupy").joined(None)
+
+
+def test_a_step_that_reads_is_an_error(cuda):
+    def step(xp, state, x, data):
+        return state, x[0] if float(state[0][0]) > 0 else state[0]
+
+    backend = backends.get("cupy")
+    with warnings.catch_warnings(), pytest.raises(TapeError, match="read"):
+        backend.scan(
+            step, (backend.asarray(np.ones(3)),), [(backend.asarray(np.ones((2, 3))),)], ()
+        )
