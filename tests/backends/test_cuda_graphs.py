@@ -286,6 +286,15 @@ def test_too_little_memory(cuda):
     np.testing.assert_allclose(losses, fit(backend="numpy")[0], rtol=1e-13)
 
 
+def test_too_little_memory_without_graphs(cuda, monkeypatch):
+    monkeypatch.delenv("XPNET_CUDA_GRAPHS")
+    cuda.limit = 1000
+    told = r"allocating 2,880 bytes\. cuda:0 has 6,000,000 of 8,000,000 bytes free\. .*uint8"
+    with pytest.raises(MemoryError, match=told) as caught:
+        fit()
+    assert type(caught.value) is MemoryError
+
+
 def test_without_nvmath(cuda, monkeypatch):
     Cuda().install(monkeypatch, without=["nvmath", "nvmath.bindings.cublas"])
     with pytest.warns(RuntimeWarning, match=r"nvmath.*pip install 'xpnet\[graphs\]'"):

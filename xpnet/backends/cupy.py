@@ -146,12 +146,25 @@ class CuPy(Taped):
         return cupy.asnumpy(array)
 
     def free_memory(self) -> int | None:
-        return int(self.device.mem_info[0])
+        import cupy
+
+        with self.device:  # the pool is the current device's; what it keeps can be used again
+            return int(self.device.mem_info[0] + cupy.get_default_memory_pool().free_bytes())
 
     @contextlib.contextmanager
     def session(self, dtype: str) -> Iterator[None]:
+        import cupy
+
         with super().session(dtype), self.device:
-            yield
+            try:
+                yield
+            except cupy.cuda.memory.OutOfMemoryError as error:
+                free, total = self.free_memory(), self.device.mem_info[1]
+                raise MemoryError(
+                    f"backend='cupy': {error}. {self.device_name} has {free:,} of {total:,} bytes "
+                    "free. Pass a smaller batch_size, dtype='float32', images as uint8, or the "
+                    "data as an xpnet.Stream."
+                ) from error
 
     @functools.cached_property
     def _copying(self) -> Any:
