@@ -1,9 +1,9 @@
 """Check xpnet on a GPU machine in one go, and write a Markdown report.
 
-What runs: `xpnet info`; the parity suite, every case against NumPy in float64; a benchmark, beside
-PyTorch and JAX on the same GPU where they are installed; the tests that touch a backend; the
-tutorials' scripts. A stage that fails or takes too long does not stop the others. The report is
-written anew after each stage.
+What runs: `xpnet info`; the parity suite, every case against NumPy in float64, on CuPy also from
+CUDA graphs; what gpu_figures.py measures; the tests that touch a backend; the tutorials' scripts; a
+benchmark, beside PyTorch and JAX on the same GPU where they are installed. A stage that fails or
+takes too long does not stop the others. The report is written anew after each stage.
 
 exit code: 0 passed; 1 a stage failed; 2 not run: the backend cannot be used here
 """
@@ -36,20 +36,28 @@ on a bare machine with an NVIDIA driver and Python 3.11 or newer, in the checkou
   python3 -m venv .venv
   . .venv/bin/activate
   pip install 'cupy-cuda13x[ctk]'       # a driver for CUDA 12: 'cupy-cuda12x[ctk]'
-  pip install -e '.[plots,test]'
+  pip install -e '.[plots,test,graphs]'
   pip install torch 'jax[cuda13]'       # the benchmark's rivals; those that are missing are named
-  scripts/gpu_check
+  scripts/gpu_check                     # about 20 minutes; --stages parity graphs, a part of it
+
+on a machine without a network that has CuPy and scikit-learn, with the rest brought along
+(downloaded with its version of Python, or with pip's --python-version and --platform):
+  pip download --no-deps -d wheels array-api-compat lazy-loader safetensors tqdm packaging \
+    nvmath-python cuda-pathfinder pytest pluggy iniconfig hypothesis sortedcontainers
+  python3 -m pip install --no-index --no-deps --target site wheels/*.whl
+  PYTHONPATH=site scripts/gpu_check     # xpnet itself is found in the checkout
 
 on Google Colab, with a GPU runtime (CuPy is installed there), in the checkout:
-  !pip install -e '.[plots,test]'
+  !pip install -e '.[plots,test,graphs]'
   !python scripts/gpu_check.py
 
 MNIST joins in where --data-home or XPNET_DATA_HOME names the folder of its four files.
 """
 PACKAGES = (
     *("xpnet", "numpy", "array-api-compat", "scikit-learn", "safetensors", "matplotlib", "pytest"),
-    *("cupy", "cupy-cuda12x", "cupy-cuda13x", "jax", "torch"),
+    *("cupy", "cupy-cuda12x", "cupy-cuda13x", "nvmath-python", "jax", "torch"),
 )
+GRAPHS = (("XPNET_CUDA_GRAPHS", "1"),)
 PASSED, FAILED, NOT_RUN, PENDING = "passed", "FAILED", "not run", "not run yet"
 
 
@@ -61,6 +69,7 @@ class Stage(NamedTuple):
     arguments: list[str]
     left_out: str = ""  # why it is not run, where it is not
     told: int = -1  # the line of its output that tells most
+    settings: tuple[tuple[str, str], ...] = ()  # of its environment
 
 
 class Result(NamedTuple):
@@ -91,17 +100,30 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     folders = [f"tests/{room}" for room in rooms]
     tests = ["-m", "pytest", "-q", *folders, "-k", f"{options.backend} or numpy"]
     no_mnist = "" if options.data_home else "MNIST was not found: pass --data-home"
-    return [
+    no_graphs = "" if options.backend == "cupy" else "CUDA graphs are CuPy's"
+    again = ["-m", "xpnet", "parity", "--backends", at, "--quiet"]
+    again += ["--dtype", "float32"] if options.quick else []
+    found = [
         Stage("info", 0.2, ["-m", "xpnet", "info"], told=0),
-        Stage("parity", 0.5, [script("gpu_check"), "--part", "parity", *here]),
-        Stage("benchmark", 0.3, [script("benchmark"), *race]),
+        Stage("parity", 0.3, [script("gpu_check"), "--part", "parity", *here]),
+        Stage("parity_graphs", 0.3, again, no_graphs, settings=GRAPHS),
+        *(
+            Stage(name, 0.2, [script("gpu_figures"), *here, name])
+            for name in ("graphs", "memory", "overlap", "crossover")
+        ),
         Stage("tests", 0.5, tests, why_no_tests(options)),
         Stage("breast_cancer_minibatch", 0.25, [script("breast_cancer_minibatch"), *here]),
         Stage("tune_breast_cancer", 0.25, [script("tune_breast_cancer"), *here]),
         Stage("stacks", 0.25, [script("compare_searches"), *place, *quick, "--sizes", "1", "256"]),
         Stage("compare_optimizers", 0.25, [script("compare_optimizers"), *here]),
         Stage("mnist_two_layer", 0.25, [script("mnist_two_layer"), *here], no_mnist),
+        Stage("benchmark", 0.3, [script("benchmark"), *race]),
     ]
+    known = [stage.name for stage in found]
+    unknown = [name for name in options.stages or () if name not in known]
+    if unknown:
+        raise SystemExit(f"--stages {' '.join(unknown)}: there are {', '.join(known)}")
+    return [stage for stage in found if stage.name in (options.stages or known)]
 
 
 def why_no_tests(options: argparse.Namespace) -> str:
@@ -137,8 +159,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="for report.md, figures and pictures (default: out/gpu_check in the checkout)",
     )
     parser.add_argument(
-        "--limit", type=float, default=540.0, metavar="S", help="seconds in all (default: 540)"
+        "--limit", type=float, default=1200.0, metavar="S", help="seconds in all (default: 1200)"
     )
+    parser.add_argument("--stages", nargs="+", metavar="NAME", help="only these, by their names")
     parser.add_argument("--quick", action="store_true", help="a little of each stage, no tests")
     parser.add_argument(
         "--data-home",
@@ -208,7 +231,7 @@ def run_stage(stage: Stage, limit: float, options: argparse.Namespace) -> Result
         arguments = stage.arguments
         if "--part" in arguments:
             arguments = [*arguments, "--limit", str(limit)]
-        code, log = run_python(arguments, limit, stage.name, options)
+        code, log = run_python(arguments, limit, stage.name, options, stage.settings)
     except Exception:
         code, log = "none, it could not be run", traceback.format_exc()
     seconds = time.monotonic() - began
@@ -220,7 +243,11 @@ def run_stage(stage: Stage, limit: float, options: argparse.Namespace) -> Result
 
 
 def run_python(
-    arguments: list[str], limit: float, name: str, options: argparse.Namespace
+    arguments: list[str],
+    limit: float,
+    name: str,
+    options: argparse.Namespace,
+    settings: tuple[tuple[str, str], ...] = (),
 ) -> tuple[int | None, str]:
     """Run Python in the checkout; return its exit code, None where time ran out, and its output."""
     path = options.out / "logs" / f"{name}.log"
@@ -229,7 +256,7 @@ def run_python(
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env=environment(options),
+            env=environment(options) | dict(settings),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -66,10 +66,16 @@ def test_a_dry_run_on_numpy(tmp_path):
     done = run("gpu_check", "--backend", "numpy", "--quick", "--out", tmp_path)
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert done.returncode == 0, report
-    assert report.startswith("# GPU check: passed; not run: tests, mnist_two_layer\n")
+    assert report.startswith(
+        "# GPU check: passed; not run: parity_graphs, tests, mnist_two_layer\n"
+    )
     for name in ("info", "parity", "benchmark", "breast_cancer_minibatch", "compare_optimizers"):
         assert re.search(rf"^\| {name} \| passed \| [0-9.]+ \| ", report, re.MULTILINE), name
         assert f"\n### {name}\n" in report
+    for name in ("graphs", "memory", "overlap", "crossover"):
+        assert re.search(rf"^\| {name} \| passed \| [0-9.]+ \| ", report, re.MULTILINE), name
+    assert (tmp_path / "crossover_numpy.png").stat().st_size > 5000
+    assert "| parity_graphs | not run | | CUDA graphs are CuPy's |" in report
     assert "| tests | not run | | left out by --quick |" in report
     assert "| mnist_two_layer | not run | | MNIST was not found: pass --data-home |" in report
     assert f"| Python | {sys.version.split()[0]} on " in report
@@ -204,6 +210,12 @@ def test_the_stages_of_a_full_run(check, tmp_path, monkeypatch):
     assert stages["tests"].arguments[-2:] == ["-k", "cupy or numpy"]
     assert not stages["tests"].left_out
     assert check.environment(options)["XPNET_DATA_HOME"] == str(Path("mnist").resolve())
+    assert not stages["parity_graphs"].left_out
+    assert stages["parity_graphs"].settings == (("XPNET_CUDA_GRAPHS", "1"),)
+    few = check.parse(["--stages", "graphs", "info"])
+    assert [stage.name for stage in check.stages(few)] == ["info", "graphs"]
+    with pytest.raises(SystemExit, match="--stages grafs: there are info, parity"):
+        check.stages(check.parse(["--stages", "info", "grafs"]))
     monkeypatch.setattr(check.importlib.util, "find_spec", lambda name: None)
     assert check.why_no_tests(options).startswith("pytest and hypothesis missing: pip install")
 
@@ -212,6 +224,14 @@ def test_reports_of_unfinished_checks_say_so(check):
     results = [check.Result("a", check.PASSED), check.Result("b", check.PENDING)]
     assert check.verdict({}, results) == "GPU check: unfinished: b"
     assert check.verdict({}, results[:1]) == "GPU check: passed"
+
+
+def test_a_stage_has_settings_of_its_own(check, tmp_path):
+    options = check.parse(["--out", str(tmp_path)])
+    code = "import os; print(os.environ['XPNET_CUDA_GRAPHS'])"
+    assert check.run_stage(check.Stage("a", 1, ["-c", code], settings=check.GRAPHS), 60, options)[
+        :2
+    ] == ("a", check.PASSED)
 
 
 def test_logs_keep_the_last_state_of_a_progress_bar(check, tmp_path):
@@ -254,7 +274,8 @@ def test_help_tells_what_to_type(check, capsys):
         "python3 -m venv .venv",
         "pip install 'cupy-cuda13x[ctk]'",
         "'cupy-cuda12x[ctk]'",
-        "pip install -e '.[plots,test]'",
+        "pip install -e '.[plots,test,graphs]'",
+        "pip install --no-index --no-deps --target site",
         "!python scripts/gpu_check.py",
     ):
         assert command in told

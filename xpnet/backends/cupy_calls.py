@@ -16,6 +16,8 @@ from .tape import Instruction, Node, nodes_of
 __all__ = ["CuPyMachine"]
 
 _REDUCTIONS = {"all", "any", "max", "mean", "min", "prod", "sum"}
+_OVERFLOWING = {"add", "multiply", "negative", "subtract"}
+_UNSIGNED = {"int32": "uint32", "int64": "uint64"}
 
 
 class CuPyMachine:
@@ -116,7 +118,10 @@ def _fused(xp: Namespace, ops: tuple[_Op, ...]) -> Callable[..., None]:
             return results[arg.result] if isinstance(arg, _Result) else arg.value
 
         for op in ops:
-            result = getattr(xp, op.name)(*map(value, op.args))
+            args = [value(arg) for arg in op.args]
+            if op.name in _OVERFLOWING and op.dtype in _UNSIGNED:
+                args = [_unsigned(arg, _UNSIGNED[op.dtype]) for arg in args]
+            result = getattr(xp, op.name)(*args)
             if result.dtype != op.dtype:  # as the tape's NumPy would have it
                 result = result.astype(op.dtype)
             if op.out is not None:
@@ -124,3 +129,10 @@ def _fused(xp: Namespace, ops: tuple[_Op, ...]) -> Callable[..., None]:
             results.append(result)
 
     return cupy.fuse(kernel_name="xpnet_" + "_".join(op.name for op in ops[:4]))(run)
+
+
+def _unsigned(arg: Any, dtype: str) -> Any:
+    """Return integers as C computes with them when they are to wrap around, as NumPy's do."""
+    if isinstance(arg, int):
+        return arg % (1 << int(dtype.removeprefix("uint")))
+    return arg.astype(dtype)
