@@ -42,7 +42,7 @@ on a bare machine with an NVIDIA driver and Python 3.11 or newer, in the checkou
 
 on a machine without a network that has CuPy and scikit-learn, with the rest brought along
 (downloaded with its version of Python, or with pip's --python-version and --platform):
-  pip download --no-deps -d wheels array-api-compat lazy-loader safetensors tqdm packaging \
+  pip download --no-deps -d wheels array-api-compat lazy-loader safetensors tqdm packaging \\
     nvmath-python cuda-pathfinder pytest pluggy iniconfig hypothesis sortedcontainers
   python3 -m pip install --no-index --no-deps --target site wheels/*.whl
   PYTHONPATH=site scripts/gpu_check     # xpnet itself is found in the checkout
