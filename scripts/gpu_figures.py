@@ -16,6 +16,7 @@ import os
 import resource
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -92,11 +93,13 @@ def workloads(quick: bool) -> list[Workload]:
 
 @contextmanager
 def graphs(on: bool) -> Any:
-    """Switch CUDA graphs on or off."""
+    """Switch CUDA graphs on or off; a capture that fails is an error, not a run call by call."""
     before = os.environ.get(GRAPHS)
     os.environ[GRAPHS] = "1" if on else "0"
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="backend='cupy'")
+            yield
     finally:
         os.environ.pop(GRAPHS)
         os.environ |= {} if before is None else {GRAPHS: before}

@@ -211,7 +211,7 @@ def test_the_stages_of_a_full_run(check, tmp_path, monkeypatch):
     assert not stages["tests"].left_out
     assert check.environment(options)["XPNET_DATA_HOME"] == str(Path("mnist").resolve())
     assert not stages["parity_graphs"].left_out
-    assert stages["parity_graphs"].settings == (("XPNET_CUDA_GRAPHS", "1"),)
+    assert stages["parity_graphs"].settings == check.GRAPHS
     few = check.parse(["--stages", "graphs", "info"])
     assert [stage.name for stage in check.stages(few)] == ["info", "graphs"]
     with pytest.raises(SystemExit, match="--stages grafs: there are info, parity"):
@@ -228,10 +228,10 @@ def test_reports_of_unfinished_checks_say_so(check):
 
 def test_a_stage_has_settings_of_its_own(check, tmp_path):
     options = check.parse(["--out", str(tmp_path)])
-    code = "import os; print(os.environ['XPNET_CUDA_GRAPHS'])"
-    assert check.run_stage(check.Stage("a", 1, ["-c", code], settings=check.GRAPHS), 60, options)[
-        :2
-    ] == ("a", check.PASSED)
+    warn = "import warnings; warnings.warn({!r}, RuntimeWarning)".format
+    for told, outcome in (("backend='cupy': no graph", check.FAILED), ("all well", check.PASSED)):
+        stage = check.Stage("a", 1, ["-c", warn(told)], settings=check.GRAPHS)
+        assert check.run_stage(stage, 60, options).outcome == outcome
 
 
 def test_logs_keep_the_last_state_of_a_progress_bar(check, tmp_path):
