@@ -21,17 +21,14 @@ from xpnet.parity.cases import _OPTIMIZERS
 from xpnet.step import make_step
 
 cupy = pytest.importorskip("cupy")
+kernel_of, nowhere = (
+    getattr(pytest.importorskip("cupy_tracer"), n) for n in ("kernel_of", "nowhere")
+)
 RULES = [
     (name, variant, form(rate))
     for name, (forms, rate) in _OPTIMIZERS.items()
     for variant, form in enumerate(forms)
 ]
-
-
-def array(shape, dtype):
-    """An array whose numbers lie nowhere."""
-    memory = cupy.cuda.UnownedMemory(1 << 40, 1 << 20, None, 0)
-    return cupy.ndarray(shape, dtype, memptr=cupy.cuda.MemoryPointer(memory, 0))
 
 
 def traced(function, *args):
@@ -44,27 +41,14 @@ def traced(function, *args):
     return types[: len(arrays)], types[len(arrays) :]
 
 
-def kernel_of(function, arrays):
-    """Return the kernel that CuPy's tracer makes of a function, as `cupy.fuse` would."""
-    from cupy._core import _fusion_thread_local, fusion
-
-    history = fusion._FusionHistory()
-    state = _fusion_thread_local.thread_local
-    fusion._thread_local.history, state.is_old_fusing = history, True
-    try:
-        return history.get_fusion(function, tuple(arrays), "rule")[0]
-    finally:
-        fusion._thread_local.history, state.is_old_fusing = None, False
-
-
 @pytest.mark.parametrize("models", [None, 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("name", "variant", "optimizer"), RULES)
 def test_an_optimizers_rule_is_one_kernel(name, variant, optimizer, dtype, models):
     shape, number = ((7,), ()) if models is None else ((models, 7), (models, 1))
-    param, grad, *state = (array(shape, dtype) for _ in range(2 + len(optimizer.state_names)))
+    param, grad, *state = (nowhere(shape, dtype) for _ in range(2 + len(optimizer.state_names)))
     ones = np.ones((1, 1, 1))
-    c = {name: array(number, dtype) for name in optimizer.coefficients(ones, ones)}
+    c = {name: nowhere(number, dtype) for name in optimizer.coefficients(ones, ones)}
     _, out = traced(optimizer.rule, param, grad, tuple(state), c)
     assert out == [np.dtype(dtype)] * (1 + len(state))
 
@@ -72,7 +56,7 @@ def test_an_optimizers_rule_is_one_kernel(name, variant, optimizer, dtype, model
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "identity"])
 def test_an_activation_and_its_gradient_are_a_kernel_each(name, dtype):
-    layer, x = ACTIVATIONS[name](), array((5, 4), dtype)
+    layer, x = ACTIVATIONS[name](), nowhere((5, 4), dtype)
     _, out = traced(layer.forward, (), x, None)
     kept = 2 if name == "silu" else 1
     assert out == [np.dtype(dtype)] * kept, "what is kept for the way back is written once"
@@ -131,7 +115,7 @@ def test_calls_that_follow_each_other_are_one_kernel(kind, models, monkeypatch):
     import array_api_compat.cupy as of_cupy
 
     def like(value, **options):
-        return value if isinstance(value, cupy.ndarray) else array(*shape_and_type(value))
+        return value if isinstance(value, cupy.ndarray) else nowhere(*shape_and_type(value))
 
     def shape_and_type(value):
         return np.asarray(value).shape, np.asarray(value).dtype
@@ -150,13 +134,15 @@ def test_calls_that_follow_each_other_are_one_kernel(kind, models, monkeypatch):
     xp = Namespace(of_cupy, asarray=like, **{name: called(name) for name in names})
     machine, case = cupy_calls.CuPyMachine(xp, _NoProducts()), Case(kind, models)
     carry, (xs,), data = case.arguments(like)
-    first, empties = tuple(x[0] for x in xs), [lambda n: array((n,), np.uint8)] * 2
+    first, empties = tuple(x[0] for x in xs), [lambda n: nowhere((n,), np.uint8)] * 2
     step = make_step(case.problem)
     tape = Tape(machine, model, *empties, step, carry, first, data)
     for name in {*tape._program.calls} - {"getitem", "given", "mT"}:
         tape._program.calls[name] = called(name)  # what CuPy would compute before the first step
     tape.bind(data)
-    kernels = [(f, args) for f, args in tape.instructions if getattr(f, "__name__", "") == "run"]
+    kernels = [
+        (f, args) for f, args in tape.instructions if getattr(f, "func", None) is cupy_calls._run
+    ]
     assert len(kernels) > 10
     for function, args in kernels:
         kernel = kernel_of(function, args)

@@ -109,26 +109,29 @@ def _fused(xp: Namespace, ops: tuple[_Op, ...]) -> Callable[..., None]:
     """Return the kernel of some operations, which takes what they read and where they write."""
     import cupy
 
-    def run(*arrays: Array) -> None:
-        results: list[Array] = []
+    name = "xpnet_" + "_".join(op.name for op in ops[:4])
+    return cupy.fuse(kernel_name=name)(functools.partial(_run, xp, ops))
 
-        def value(arg: Any) -> Any:
-            if isinstance(arg, _Given):
-                return arrays[arg.given]
-            return results[arg.result] if isinstance(arg, _Result) else arg.value
 
-        for op in ops:
-            args = [value(arg) for arg in op.args]
-            if op.name in _OVERFLOWING and op.dtype in _UNSIGNED:
-                args = [_unsigned(arg, _UNSIGNED[op.dtype]) for arg in args]
-            result = getattr(xp, op.name)(*args)
-            if result.dtype != op.dtype:  # as the tape's NumPy would have it
-                result = result.astype(op.dtype)
-            if op.out is not None:
-                arrays[op.out][...] = result
-            results.append(result)
+def _run(xp: Namespace, ops: tuple[_Op, ...], *arrays: Array) -> None:
+    """Run some operations, or be traced."""
+    results: list[Array] = []
 
-    return cupy.fuse(kernel_name="xpnet_" + "_".join(op.name for op in ops[:4]))(run)
+    def value(arg: Any) -> Any:
+        if isinstance(arg, _Given):
+            return arrays[arg.given]
+        return results[arg.result] if isinstance(arg, _Result) else arg.value
+
+    for op in ops:
+        args = [value(arg) for arg in op.args]
+        if op.name in _OVERFLOWING and op.dtype in _UNSIGNED:
+            args = [_unsigned(arg, _UNSIGNED[op.dtype]) for arg in args]
+        result = getattr(xp, op.name)(*args)
+        if result.dtype != op.dtype:  # as the tape's NumPy would have it
+            result = result.astype(op.dtype)
+        if op.out is not None:
+            arrays[op.out][...] = result
+        results.append(result)
 
 
 def _unsigned(arg: Any, dtype: str) -> Any:
