@@ -20,7 +20,7 @@ from .numpy_calls import namespace
 from .tape import Arena, Tape, TapeError, UnsupportedError
 from .trees import leaves, rebuilt
 
-__all__ = ["CaptureError", "CapturedTape", "Capturer", "told"]
+__all__ = ["CaptureError", "CapturedTape", "Capturer", "capturing"]
 
 _WARM_UPS = 2
 """Runs before a capture: they compile the kernels, and let the pool take all memory it needs."""
@@ -34,7 +34,7 @@ class CaptureError(RuntimeError):
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def capturing() -> Iterator[None]:
     """Raise whatever a library finds wrong with a capture as CaptureError."""
     try:
         yield
@@ -140,7 +140,7 @@ class CapturedTape:
 
         steps = len(xs[0])
         runs = [(n, k) for n, k in zip((_UNROLLED, 1), divmod(steps, _UNROLLED), strict=True) if k]
-        with told():
+        with capturing():
             self._prepare(state, xs, data, [n for n, _ in runs])
         for place, x in zip(self._xs, xs, strict=True):
             cupy.copyto(place[:steps], x)

@@ -22,7 +22,7 @@ from .base import (
     bound,
     imported,
 )
-from .cuda_graphs import CapturedTape, CaptureError, Capturer, told
+from .cuda_graphs import CapturedTape, CaptureError, Capturer, capturing
 from .cupy_fusion import CuPyNamespace
 from .cupy_slots import CuPySlot
 from .nccl import NCCL, CudaSum
@@ -208,7 +208,7 @@ class CuPy(Taped):
         return fused
 
     def _record(self, step: Step, state: Tree, x: tuple[Array, ...], data: Tree) -> CapturedTape:
-        with told():
+        with capturing():
             if self._capturer is None:
                 self._capturer = Capturer(self.xp, self.device)
             return CapturedTape(self._capturer, self._capturer.record(step, state, x, data))
