@@ -57,8 +57,8 @@ PACKAGES = (
     *("xpnet", "numpy", "array-api-compat", "scikit-learn", "safetensors", "matplotlib", "pytest"),
     *("cupy", "cupy-cuda12x", "cupy-cuda13x", "nvmath-python", "jax", "torch"),
 )
-GRAPHS = (("XPNET_CUDA_GRAPHS", "1"), ("PYTHONWARNINGS", "error:backend='cupy'"))
-"""Graphs on, and a capture that fails is an error: call by call it would pass."""
+GRAPHS = (("XPNET_CUDA_GRAPHS", "1"), ("PYTHONWARNINGS", "error::RuntimeWarning"))
+"""Graphs on, and what says that a step is run call by call is an error: it would pass."""
 
 PASSED, FAILED, NOT_RUN, PENDING = "passed", "FAILED", "not run", "not run yet"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import sys
 import weakref
 from collections import OrderedDict
@@ -17,11 +18,14 @@ import array_api_compat
 import array_api_compat.numpy as compat
 import numpy as np
 
+from xpnet.backends import cupy_calls
+
 _OF_ARRAYS = (
-    *("all", "any", "max", "mean", "min", "prod", "sum", "take", "add", "copyto"),
+    *("all", "any", "max", "mean", "prod", "sum", "take", "add", "copyto"),
     *("concat", "stack", "where", "abs", "exp", "log", "log1p", "expm1", "tanh", "sqrt"),
     *("maximum", "minimum", "multiply", "subtract", "divide", "matmul", "isfinite", "square"),
 )
+_REDUCTIONS = ("all", "any", "max", "mean", "prod", "sum")
 _CREATION = ("arange", "asarray", "empty", "full", "linspace", "ones", "zeros")
 
 
@@ -111,8 +115,9 @@ def found(value):
 
 class Stream:
     def __init__(self, cuda, name):
-        self.cuda, self.name, self.ptr, self.noted = cuda, name, 1 + len(cuda.streams), None
-        cuda.streams.append(self)
+        self.cuda, self.name, self.noted = cuda, name, None
+        self.ptr = next(cuda.numbers)
+        cuda.streams[self.ptr] = self
 
     def __enter__(self):
         self.cuda.current.append(self)
@@ -160,6 +165,8 @@ class Cublas(ModuleType):
         return 77
 
     def destroy(self, handle):
+        self.cuda.device.check()
+        assert self.stream in self.cuda.streams, "the handle's stream is gone"
         self.cuda.log.append("destroy")
 
     def set_stream(self, handle, stream):
@@ -222,13 +229,13 @@ class Cuda:
     """The modules cupy, cupy.cuda, array_api_compat.cupy and nvmath."""
 
     def __init__(self):
-        self.log, self.streams, self.live, self.pool = [], [], weakref.WeakValueDictionary(), None
+        self.log, self.kernels, self.numbers = [], [], itertools.count(1)
+        self.streams, self.live = weakref.WeakValueDictionary(), weakref.WeakValueDictionary()
         self.default = Stream(self, "default")
         self.current = [self.default]
-        self.device = Device()
-        self.kernels, self.made_in_capture = [], 0
-        self.limit = None
-        self.free = 1 << 30
+        self.device, self.limit = Device(), None
+        self.malloc = Pool(self, "default").malloc
+        self.pool_of, self.pools_in_capture = {}, set()
 
     def synchronize(self):
         assert self.current[-1].noted is None, "nothing can be read while a stream is captured"
@@ -251,13 +258,17 @@ class Cuda:
 
     def new(self, value):
         """New memory with these numbers."""
-        self.made_in_capture += self.current[-1].noted is not None
-        array = np.array(value, copy=True, order="C").view(Array)
-        if self.limit is not None and array.nbytes > self.limit:
-            raise OutOfMemoryError(array.nbytes)
-        owner = array if array.base is None else array.base
-        self.live[owner.ctypes.data] = owner
+        value = np.asarray(value)
+        memory = self.malloc(value.nbytes).memory
+        if self.current[-1].noted is not None:
+            self.pools_in_capture.add(self.pool_of[memory.ctypes.data])
+        array = memory[: value.nbytes].view(value.dtype).reshape(value.shape).view(Array)
+        np.copyto(array.view(np.ndarray), value)
         return array
+
+    def pool(self, array):
+        """The name of the pool that an array lies in."""
+        return self.pool_of[Address.of(array).owner().ctypes.data]
 
     def owner_of(self, address):
         """The memory in which an address lies."""
@@ -270,6 +281,7 @@ class Cuda:
         def decorate(function):
             def kernel(*arrays):
                 self.kernels.append(kernel_name)
+                assert all(isinstance(a, Array) for a in arrays), "a kernel takes device arrays"
                 if self.current[-1].noted is None:
                     return function(*arrays)
                 self.launch(function, *arrays)
@@ -280,9 +292,11 @@ class Cuda:
 
     @contextlib.contextmanager
     def using_allocator(self, malloc):
-        before, self.pool = self.pool, malloc
-        yield
-        self.pool = before
+        before, self.malloc = self.malloc, malloc
+        try:
+            yield
+        finally:
+            self.malloc = before
 
     def install(self, monkeypatch, without=()):
         """Let ``import cupy`` and ``import nvmath`` find this one."""
@@ -296,8 +310,9 @@ class Cuda:
             setattr(of_compat, name, self._of_device(value) if function else value)
         for name in _CREATION:
             setattr(of_compat, name, self._creation(getattr(compat, name)))
+        of_compat.min = self._into(np.min, True)
         for name in _OF_ARRAYS:
-            setattr(cupy, name, self._into(getattr(np, name)))
+            setattr(cupy, name, self._into(getattr(np, name), name in _REDUCTIONS))
         cupy.copyto = lambda out, value: self.launch(np.copyto, out, value)
         cupy.__version__, cupy.ndarray = "14.0.1", Array
         cupy.fuse, cupy.cuda = self.fuse, cuda
@@ -306,9 +321,9 @@ class Cuda:
         cupy.asarray = self._creation(np.asarray)
         cupy.asnumpy = lambda array: array.get()
         cupy.get_default_memory_pool = lambda: SimpleNamespace(free_bytes=lambda: 1_000_000)
-        cuda.Device = lambda index: self.device
-        cuda.Stream = lambda *, non_blocking: Stream(self, "capturing")
-        cuda.MemoryPool = lambda: SimpleNamespace(malloc=object())
+        cuda.Device = lambda index=0: self.device
+        cuda.Stream = self._stream
+        cuda.MemoryPool = lambda: Pool(self, "graphs")
         cuda.using_allocator = self.using_allocator
         cuda.get_current_stream = lambda: self.current[-1]
         cuda.runtime = SimpleNamespace(getDeviceCount=lambda: 1)
@@ -321,7 +336,13 @@ class Cuda:
         monkeypatch.setattr(array_api_compat, "cupy", of_compat, raising=False)
         monkeypatch.setattr("xpnet.backends.cupy._failure", lambda: None)
         monkeypatch.setattr("xpnet.backends.cupy_fusion._kernels", OrderedDict())
+        cupy_calls._fused.cache_clear()
         return self
+
+    def _stream(self, *, non_blocking):
+        self.device.check()
+        assert non_blocking, "or it waits for whoever computes on the default stream"
+        return Stream(self, "capturing")
 
     def _creation(self, function):
         def create(*args, **options):
@@ -347,11 +368,16 @@ class Cuda:
 
         return call
 
-    def _into(self, function):
+    def _into(self, function, reduces):
         def call(*args, out=None, **options):
             if out is None:
                 return self.computed(function, args, options, None)
-            self.launch(_into, out, function, args, options)
+            if not reduces:
+                self.launch(_into, out, function, args, options)
+                return out
+            found = self.new(np.zeros(out.shape, out.dtype))  # CUB's own, which is copied to `out`
+            self.launch(_into, found, function, args, options)
+            self.launch(np.copyto, out, found)
             return out
 
         return call
@@ -366,12 +392,35 @@ class OutOfMemoryError(MemoryError):
         super().__init__(f"Out of memory allocating {n_bytes:,} bytes")
 
 
+class Pool:
+    """Memory that is freed when nobody holds what `malloc` returned, nor an array in it."""
+
+    def __init__(self, cuda, name):
+        self.cuda, self.name = cuda, name
+
+    def malloc(self, n_bytes):
+        if self.name == "graphs":
+            self.cuda.device.check()
+        if self.cuda.limit is not None and n_bytes > self.cuda.limit:
+            raise OutOfMemoryError(n_bytes)
+        memory = np.empty(max(n_bytes, 1), dtype=np.uint8)
+        self.cuda.live[memory.ctypes.data] = memory
+        self.cuda.pool_of[memory.ctypes.data] = self.name
+        return SimpleNamespace(memory=memory)
+
+
 class Device:
     id = 0
     mem_info = (5_000_000, 8_000_000)
 
+    def __init__(self):
+        self.active = 0
+
+    def check(self):
+        assert self.active, "called outside of the device's context"
+
     def __enter__(self):
-        return self
+        self.active += 1
 
     def __exit__(self, *error):
-        pass
+        self.active -= 1

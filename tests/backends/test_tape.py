@@ -715,6 +715,17 @@ def test_results_of_transposed_arrays_lie_as_numpy_lays_them(dtype):
     same(*both(step, (np.zeros(1),), [(x,)], ()))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_results_lie_as_the_data_they_are_made_of(dtype):
+    """Sums round by how their argument lies."""
+
+    def step(xp, state, x, data):
+        return state, xp.mean(data[0] * x[0], axis=-1)
+
+    data = np.random.RandomState(0).randn(64, 100).astype(dtype).T
+    same(*both(step, (np.zeros(1),), [(np.ones((2, 1), dtype),)], (data,)))
+
+
 def test_tapes_share_their_buffers():
     made = []
     arena = Arena(lambda n: made.append(n) or new_bytes(n))

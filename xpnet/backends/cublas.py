@@ -39,12 +39,13 @@ class Products:
         import cupy
 
         self._cublas = cublas = _bindings()
+        self._stream = stream  # which the handle is not to outlive
         self._workspace = cupy.empty(_WORKSPACE, dtype=np.uint8)
         self._handle = cublas.create()
-        weakref.finalize(self, cublas.destroy, self._handle)
+        weakref.finalize(self, _destroy, cublas, self._handle, cupy.cuda.Device())
         cublas.set_stream(self._handle, stream.ptr)
         cublas.set_workspace(self._handle, self._workspace.data.ptr, _WORKSPACE)
-        if os.environ.get("CUPY_TF32") == "1":  # CuPy's own products take it then too
+        if int(os.environ.get("CUPY_TF32", "0")) > 0:  # CuPy's own products take it then too
             cublas.set_math_mode(self._handle, cublas.Math.TF32_TENSOR_OP_MATH)
         kept = [np.array([1, 0], dtype=name) for name in ("float32", "float64")]
         addresses = [(a.ctypes.data, a.ctypes.data + a.itemsize) for a in kept]
@@ -88,10 +89,15 @@ class Products:
         down, along = (stride // array.itemsize for stride in array.strides[-2:])
         operation = self._cublas.Operation
         if (along == 1 or columns == 1) and (down >= columns or rows == 1):
-            return int(operation.N), max(down if rows > 1 else columns, columns, 1)
+            return int(operation.N), max(down, columns, 1)
         if (down == 1 or rows == 1) and (along >= rows or columns == 1):
-            return int(operation.T), max(along if columns > 1 else rows, rows, 1)
+            return int(operation.T), max(along, rows, 1)
         raise TypeError(f"no product of an array whose strides are {array.strides}")
+
+
+def _destroy(cublas: Any, handle: int, device: Any) -> None:
+    with device:
+        cublas.destroy(handle)
 
 
 def _bindings() -> Any:

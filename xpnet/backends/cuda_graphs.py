@@ -11,7 +11,7 @@ import contextlib
 import functools
 import gc
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from .base import Array, Namespace, Step, Tree
 from .cublas import Products
@@ -23,7 +23,7 @@ from .trees import leaves, rebuilt
 __all__ = ["CaptureError", "CapturedTape", "Capturer", "capturing"]
 
 _WARM_UPS = 2
-"""Runs before a capture: they compile the kernels, and let the pool take all memory it needs."""
+"""Runs before a capture, which compile the kernels."""
 
 _UNROLLED = 8
 """Steps of a graph, as far as an epoch's number of steps is a multiple of it."""
@@ -48,7 +48,8 @@ class Capturer:
     """All that outlives a capture: a stream, a memory pool, and cuBLAS's handle and workspace.
 
     The pool is of the graphs alone, so that whoever frees another one's blocks, or finds it
-    exhausted, leaves them what they were captured with.
+    exhausted, leaves them what they were captured with. A graph holds what was allocated while it
+    was captured, or the pool could give it to somebody else.
 
     Parameters
     ----------
@@ -94,9 +95,17 @@ class Capturer:
                 finally:
                     self._stream.synchronize()
 
-    def graph(self, launch: Callable[[], None]) -> Any:
+    def graph(self, launch: Callable[[], None]) -> Graph:
         """Return what ``launch()`` launches as a graph, within `stream`; nothing of it runs."""
-        with _without_garbage_collection():
+        import cupy
+
+        held: list[Any] = []
+
+        def malloc(n_bytes: int) -> Any:
+            held.append(self._pool.malloc(n_bytes))
+            return held[-1]
+
+        with _without_garbage_collection(), cupy.cuda.using_allocator(malloc):
             self._stream.begin_capture()
             try:
                 launch()
@@ -104,7 +113,18 @@ class Capturer:
                 with contextlib.suppress(Exception):  # a capture that failed ends with an error
                     self._stream.end_capture()
                 raise
-            return self._stream.end_capture()
+            return Graph(self._stream.end_capture(), held)
+
+
+class Graph(NamedTuple):
+    """A graph, and the memory of what its calls computed on their way."""
+
+    graph: Any
+    held: list[Any]
+
+    def launch(self) -> None:
+        """Run it on the current stream."""
+        self.graph.launch()
 
 
 class CapturedTape:
@@ -123,7 +143,7 @@ class CapturedTape:
 
     def __init__(self, capturer: Capturer, tape: Tape) -> None:
         self._capturer, self._tape = capturer, tape
-        self._graphs: dict[int, Any] = {}
+        self._graphs: dict[int, Graph] = {}
         self._room = 0
         self._xs: list[Array] = []
         self._ys: Array = None
@@ -142,14 +162,14 @@ class CapturedTape:
         runs = [(n, k) for n, k in zip((_UNROLLED, 1), divmod(steps, _UNROLLED), strict=True) if k]
         with capturing():
             self._prepare(state, xs, data, [n for n, _ in runs])
-        for place, x in zip(self._xs, xs, strict=True):
-            cupy.copyto(place[:steps], x)
-        self._tape.load(state)
-        self._counter.fill(0)
-        for n, k in runs:
-            for _ in range(k):
-                self._graphs[n].launch()
-        return self._ys[:steps].copy()
+            for place, x in zip(self._xs, xs, strict=True):
+                cupy.copyto(place[:steps], x)
+            self._tape.load(state)
+            self._counter.fill(0)
+            for n, k in runs:
+                for _ in range(k):
+                    self._graphs[n].launch()
+            return self._ys[:steps].copy()
 
     def _prepare(self, state: Tree, xs: tuple[Array, ...], data: Tree, lengths: list[int]) -> None:
         """Capture the graphs of so many steps that are missing, or were of other arrays."""
@@ -180,10 +200,11 @@ class CapturedTape:
         """Make arrays for as many steps as there are."""
         import cupy
 
-        self._room = len(xs[0])
-        self._xs = [cupy.zeros((self._room, *x.shape[1:]), dtype=x.dtype) for x in xs]
-        self._ys = cupy.empty((self._room, *self._tape.result.shape), self._tape.result.dtype)
+        steps, result = len(xs[0]), self._tape.result
+        self._xs = [cupy.zeros((steps, *x.shape[1:]), dtype=x.dtype) for x in xs]
+        self._ys = cupy.empty((steps, *result.shape), dtype=result.dtype)
         self._counter = cupy.zeros((1,), dtype="int64")
+        self._room = steps
 
     def _steps(self, n: int) -> None:
         for _ in range(n):

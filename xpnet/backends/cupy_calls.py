@@ -15,9 +15,10 @@ from .tape import Instruction, Node, nodes_of
 
 __all__ = ["CuPyMachine"]
 
-_REDUCTIONS = {"all", "any", "max", "mean", "min", "prod", "sum"}
+_REDUCTIONS = {"all", "any", "max", "mean", "prod", "sum"}
+"""Those that take `out`: CuPy's min does not (its issue 9032)."""
+
 _OVERFLOWING = {"add", "multiply", "negative", "subtract"}
-_UNSIGNED = {"int32": "uint32", "int64": "uint64"}
 
 
 class CuPyMachine:
@@ -66,7 +67,7 @@ class CuPyMachine:
         places |= {node: _Result(k) for k, node in enumerate(run)}
         out = {node: len(read) + k for k, node in enumerate(written)}
         ops = (_Op(n.name, _described(n.args, places), n.dtype.name, out.get(n)) for n in run)
-        return _fused(self.xp, tuple(ops)), tuple(map(array, [*read, *written]))
+        return _fused(tuple(ops)), tuple(map(array, [*read, *written]))
 
 
 class _Given(NamedTuple):
@@ -105,15 +106,16 @@ def _described(args: tuple[Any, ...], places: dict[Node, Any]) -> tuple[Any, ...
 
 
 @functools.lru_cache(maxsize=512)
-def _fused(xp: Namespace, ops: tuple[_Op, ...]) -> Callable[..., None]:
+def _fused(ops: tuple[_Op, ...]) -> Callable[..., None]:
     """Return the kernel of some operations, which takes what they read and where they write."""
+    import array_api_compat.cupy as xp
     import cupy
 
     name = "xpnet_" + "_".join(op.name for op in ops[:4])
     return cupy.fuse(kernel_name=name)(functools.partial(_run, xp, ops))
 
 
-def _run(xp: Namespace, ops: tuple[_Op, ...], *arrays: Array) -> None:
+def _run(xp: Any, ops: tuple[_Op, ...], *arrays: Array) -> None:
     """Run some operations, or be traced."""
     results: list[Array] = []
 
@@ -124,8 +126,8 @@ def _run(xp: Namespace, ops: tuple[_Op, ...], *arrays: Array) -> None:
 
     for op in ops:
         args = [value(arg) for arg in op.args]
-        if op.name in _OVERFLOWING and op.dtype in _UNSIGNED:
-            args = [_unsigned(arg, _UNSIGNED[op.dtype]) for arg in args]
+        if op.name in _OVERFLOWING and op.dtype == "int32":
+            args = [_unsigned(arg) for arg in args]
         result = getattr(xp, op.name)(*args)
         if result.dtype != op.dtype:  # as the tape's NumPy would have it
             result = result.astype(op.dtype)
@@ -134,8 +136,6 @@ def _run(xp: Namespace, ops: tuple[_Op, ...], *arrays: Array) -> None:
         results.append(result)
 
 
-def _unsigned(arg: Any, dtype: str) -> Any:
-    """Return integers as C computes with them when they are to wrap around, as NumPy's do."""
-    if isinstance(arg, int):
-        return arg % (1 << int(dtype.removeprefix("uint")))
-    return arg.astype(dtype)
+def _unsigned(arg: Any) -> Any:
+    """Return 32-bit integers so that C lets them wrap around when they overflow, as NumPy does."""
+    return arg % (1 << 32) if isinstance(arg, int) else arg.astype("uint32")

@@ -142,6 +142,7 @@ class Tape:
         data = leaves(tree)
         if self.instructions and all(a is b for a, b in zip(self._data, data, strict=True)):
             return False
+        self.instructions = []  # until they are made, there are none
         self._fixed = dict(zip(self._program.data, data, strict=True))
         calls = self._program.calls
         for node in self._program.nodes:
