@@ -37,13 +37,14 @@ on a bare machine with an NVIDIA driver and Python 3.11 or newer, in the checkou
   . .venv/bin/activate
   pip install 'cupy-cuda13x[ctk]'       # a driver for CUDA 12: 'cupy-cuda12x[ctk]'
   pip install -e '.[plots,test,graphs]'
-  pip install torch 'jax[cuda13]'       # the benchmark's rivals; those that are missing are named
-  scripts/gpu_check                     # about 20 minutes; --stages parity graphs, a part of it
+  pip install torch 'jax[cuda13]'       # or 'jax[cuda12]': the benchmark's rivals, where wanted
+  scripts/gpu_check                     # about 20 minutes; --stages parity graphs: a part of it
 
 on a machine without a network that has CuPy and scikit-learn, with the rest brought along
 (downloaded with its version of Python, or with pip's --python-version and --platform):
   pip download --no-deps -d wheels array-api-compat lazy-loader safetensors tqdm packaging \\
-    nvmath-python cuda-pathfinder pytest pluggy iniconfig hypothesis sortedcontainers
+    nvmath-python cuda-bindings cuda-core cuda-pathfinder pytest pluggy iniconfig hypothesis \\
+    sortedcontainers
   python3 -m pip install --no-index --no-deps --target site wheels/*.whl
   PYTHONPATH=site scripts/gpu_check     # xpnet itself is found in the checkout
 
@@ -58,8 +59,9 @@ PACKAGES = (
     *("cupy", "cupy-cuda12x", "cupy-cuda13x", "nvmath-python", "jax", "torch"),
 )
 GRAPHS = (("XPNET_CUDA_GRAPHS", "1"), ("PYTHONWARNINGS", "error::RuntimeWarning"))
-"""Graphs on, and what says that a step is run call by call is an error: it would pass."""
+"""Graphs on, and the warning that a run goes on without them is an error, or it would pass."""
 
+ALONE = (GRAPHS[0], ("PYTHONWARNINGS", "error:backend='cupy'"))  # its rivals may warn
 PASSED, FAILED, NOT_RUN, PENDING = "passed", "FAILED", "not run", "not run yet"
 
 
@@ -95,7 +97,8 @@ def stages(options: argparse.Namespace) -> list[Stage]:
         return str(SCRIPTS / f"{name}.py")
 
     at = f"{options.backend}:{options.device}" if options.device else options.backend
-    race = ["--backends", at, "--workloads", "mnist", "wide", "--threads", "1"]
+    nets = ["mnist"] if options.quick else ["mnist", "wide"]
+    race = ["--backends", at, "--workloads", *nets, "--threads", "1"]
     race += ["--rivals", *(["gpu"] if options.backend == "cupy" else [])]
     race += ["--quick", "--rounds", "2"] if options.quick else []
     rooms = ("parity", "backends", "nets", "estimators", "callbacks", "stacking", "streams")
@@ -120,6 +123,7 @@ def stages(options: argparse.Namespace) -> list[Stage]:
         Stage("compare_optimizers", 0.25, [script("compare_optimizers"), *here]),
         Stage("mnist_two_layer", 0.25, [script("mnist_two_layer"), *here], no_mnist),
         Stage("benchmark", 0.3, [script("benchmark"), *race]),
+        Stage("benchmark_graphs", 0.3, [script("benchmark"), *race], no_graphs, settings=ALONE),
     ]
     known = [stage.name for stage in found]
     unknown = [name for name in options.stages or () if name not in known]

@@ -67,7 +67,7 @@ def test_a_dry_run_on_numpy(tmp_path):
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert done.returncode == 0, report
     assert report.startswith(
-        "# GPU check: passed; not run: parity_graphs, tests, mnist_two_layer\n"
+        "# GPU check: passed; not run: parity_graphs, tests, mnist_two_layer, benchmark_graphs\n"
     )
     for name in ("info", "parity", "benchmark", "breast_cancer_minibatch", "compare_optimizers"):
         assert re.search(rf"^\| {name} \| passed \| [0-9.]+ \| ", report, re.MULTILINE), name

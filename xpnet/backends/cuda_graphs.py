@@ -1,4 +1,4 @@
-"""Steps of a tape as CUDA graphs: an epoch is a few dozen launches, whatever a step calls.
+"""Steps of a tape as CUDA graphs: eight steps are one launch, whatever they call.
 
 Experimental: no graph of a whole step has run on CUDA hardware yet, so nothing is captured unless
 the environment says ``XPNET_CUDA_GRAPHS=1`` (docs/gpu-results.md). What is launched and who owns
@@ -26,7 +26,7 @@ _WARM_UPS = 2
 """Runs before a capture, which compile the kernels."""
 
 _UNROLLED = 8
-"""Steps of a graph, as far as an epoch's number of steps is a multiple of it."""
+"""Steps of the larger graph; what is left of an epoch runs from a graph of one step."""
 
 
 class CaptureError(RuntimeError):
@@ -117,7 +117,7 @@ class Capturer:
 
 
 class Graph(NamedTuple):
-    """A graph, and the memory of what its calls computed on their way."""
+    """A graph, and the temporary memory that it uses."""
 
     graph: Any
     held: list[Any]
@@ -172,7 +172,7 @@ class CapturedTape:
             return self._ys[:steps].copy()
 
     def _prepare(self, state: Tree, xs: tuple[Array, ...], data: Tree, lengths: list[int]) -> None:
-        """Capture the graphs of so many steps that are missing, or were of other arrays."""
+        """Capture the graphs of these lengths that are missing, or were made for other arrays."""
         with self._capturer.memory():
             if self._tape.bind(data):
                 self._graphs = {}

@@ -94,13 +94,13 @@ class CuPy(Taped):
     """CuPy arrays on one CUDA device."""
 
     name = "cupy"
-    at_once = 1 << 62  # a large state takes no more memory call by call
+    at_once = 1 << 62  # never: a large state takes no more memory call by call
     transports = ("host", "cuda", "nccl")
     remedy = (
         "Install an NVIDIA driver and a CuPy that matches it "
         "(pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]'), or use backend='numpy'"
     )
-    _graphs = False
+    _capture = False
     _capturer: Capturer | None = None
 
     def __init__(self, device: Any = None) -> None:
@@ -115,7 +115,7 @@ class CuPy(Taped):
         self.xp = Namespace(compat, **created)
         self._fused = CuPyNamespace(compat, **created)
         self._start()
-        self._graphs = os.environ.get("XPNET_CUDA_GRAPHS") == "1"
+        self._capture = os.environ.get("XPNET_CUDA_GRAPHS") == "1"
 
     @classmethod
     def version(cls) -> str:
@@ -178,7 +178,7 @@ class CuPy(Taped):
         return CuPySlot(self, layouts, self._copying)
 
     def _join(self, comm: Any, transport: str) -> None:
-        if self._graphs:
+        if self._capture:
             self._stop_capturing("sums over ranks are not captured")
         summed = self._summed(comm, transport)
         for xp in (self.xp, self._fused):
@@ -194,14 +194,14 @@ class CuPy(Taped):
         self, step: Step, state: Tree, parts: Parts, data: Tree
     ) -> tuple[Tree, list[Array]]:
         """Run the steps as graphs, where they are asked for, or one kernel for each rule."""
-        if self._graphs:
+        if self._capture:
             try:
                 return super()._compiled(step, state, parts, data)
             except CaptureError as error:
                 self._stop_capturing(str(error))
-        return self._eager(self._call_by_call(step), state, parts, data)
+        return self._eager(self._before_it_is_recorded(step), state, parts, data)
 
-    def _call_by_call(self, step: Step) -> Step:
+    def _before_it_is_recorded(self, step: Step) -> Step:
         def fused(xp: Namespace, *args: Any) -> tuple[Tree, Array]:
             return step(self._fused, *args)
 
@@ -215,11 +215,11 @@ class CuPy(Taped):
 
     def _stop_capturing(self, reason: str) -> None:
         """Go on without graphs, and say why."""
-        self._graphs, self._capturer = False, None
+        self._capture, self._capturer = False, None
         self._start()
         warnings.warn(
-            f"backend='cupy': no CUDA graph could be made ({reason}). The steps are run call by "
-            "call, which takes longer.",
+            f"backend='cupy': no CUDA graph could be made ({reason}). The steps run without, "
+            "which takes longer.",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -31,7 +31,7 @@ class CuPyMachine:
         cuBLAS with a handle of our own: CuPy's refuses to be captured.
     """
 
-    block = 0  # of a run of elementwise calls only what others need is written to memory
+    block = 0  # a run of elementwise calls is one kernel, which writes what others need
 
     def __init__(self, xp: Namespace, products: Products) -> None:
         self.xp, self._products = xp, products

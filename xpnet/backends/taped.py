@@ -14,7 +14,7 @@ from .trees import leaves, rebuilt
 __all__ = ["Taped"]
 
 _FEW = 16
-"""So many steps of a shape are run call by call before it is recorded, which takes as long."""
+"""So many steps of a shape must be asked for before it is recorded, which takes as long (NumPy)."""
 
 
 class Taped(Backend):
@@ -38,7 +38,7 @@ class Taped(Backend):
     def _record(self, step: Step, state: Tree, x: tuple[Array, ...], data: Tree) -> Any:
         """Return a tape for arrays of these shapes and types: it has a `run` and a `state`."""
 
-    def _call_by_call(self, step: Step) -> Step:
+    def _before_it_is_recorded(self, step: Step) -> Step:
         """Return the step as it is run before it is recorded."""
         return step
 
@@ -49,7 +49,7 @@ class Taped(Backend):
         for xs in parts:
             tape = self._tape(step, now, xs, data)
             if tape is None:
-                now, y = self._loop(self._call_by_call(step), now, xs, data)
+                now, y = self._loop(self._before_it_is_recorded(step), now, xs, data)
             else:
                 y = tape.run(now, xs, data)
                 now = tape.state

@@ -15,6 +15,7 @@ _CORE = (
 )
 _EXTRAS = {
     "matplotlib": "for pictures: pip install 'xpnet[plots]'",
+    "nvmath-python": "for CUDA graphs, an experiment: pip install nvmath-python",
     "pytest": "for the tests: pip install 'xpnet[test]'",
 }
 
