@@ -100,12 +100,30 @@ def test_any_number_of_steps(cuda, steps):
 # Who owns what.
 
 
-def test_a_graph_is_of_one_data_set(cuda):
-    backend = backends.get("cupy")
-    for factor in (2.0, 3.0, 4.0):
+def test_other_data_are_copied_to_one_place(cuda):
+    backend, captures = backends.get("cupy"), []
+    for factor in (2.0, 2.0, 3.0, 4.0, 5.0):
         data = backend.asarray(np.full(3, factor))
-        same(scanned(backend, 9, data), expected(9, factor))
+        for _ in range(2):
+            same(scanned(backend, 9, data), expected(9, factor))
+        captures.append(cuda.log.count("begin"))
         del data  # the graphs of before would read it
+    assert captures == [2, 4, 4, 4, 4], "of the first data, and of the place of all others"
+
+
+def test_what_depends_on_the_data_alone_changes_with_them(cuda):
+    def step(xp, state, x, data):
+        fixed = xp.reshape(xp.exp(data[0]).mT, (-1,)) * xp.sum(data[0])
+        return (state[0] + fixed[:3] * x[0],), xp.sum(fixed + data[0][0, 0])
+
+    arrays = [np.random.RandomState(seed).randn(2, 3) for seed in range(4)]
+    x, backend = np.ones((2, 3)), backends.get("cupy")
+    for array in (*arrays, arrays[1]):
+        carry = (backend.asarray(np.zeros(3)),), [(backend.asarray(x),)]
+        (state,), (ys,) = backend.scan(step, *carry, (backend.asarray(array),))
+        wanted = backends.get("numpy").scan(step, (np.zeros(3),), [(x,)], (array,), compile=False)
+        same((state.get(), ys.get()), (wanted[0][0], wanted[1][0]))
+    assert cuda.log.count("begin") == 2
 
 
 def test_more_steps_than_before_need_room(cuda):

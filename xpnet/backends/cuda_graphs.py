@@ -132,7 +132,8 @@ class CapturedTape:
 
     A graph knows its arrays by their addresses. So the rows and coefficients of an epoch are
     copied to where the graphs look for them, each step fetches its own by a counter on the device,
-    and stores its result by it.
+    and stores its result by it. Data are read where they lie; where other data follow, as the
+    buffers of a stream do, all but the first are copied to one place.
 
     Parameters
     ----------
@@ -144,6 +145,8 @@ class CapturedTape:
     def __init__(self, capturer: Capturer, tape: Tape) -> None:
         self._capturer, self._tape = capturer, tape
         self._graphs: dict[int, Graph] = {}
+        self._seen: list[Array] = []
+        self._own: Tree = None
         self._room = 0
         self._xs: list[Array] = []
         self._ys: Array = None
@@ -174,7 +177,7 @@ class CapturedTape:
     def _prepare(self, state: Tree, xs: tuple[Array, ...], data: Tree, lengths: list[int]) -> None:
         """Capture the graphs of these lengths that are missing, or were made for other arrays."""
         with self._capturer.memory():
-            if self._tape.bind(data):
+            if self._tape.bind(self._settled(data)):
                 self._graphs = {}
             if len(xs[0]) > self._room:
                 self._graphs = {}
@@ -182,6 +185,21 @@ class CapturedTape:
         missing = [n for n in lengths if n not in self._graphs]
         if missing:
             self._capture(missing, state)
+
+    def _settled(self, data: Tree) -> Tree:
+        """Return the data at addresses that stay, whatever comes after it."""
+        import cupy
+
+        arrays = leaves(data)
+        known = not self._seen or all(a is b for a, b in zip(self._seen, arrays, strict=True))
+        if not known and self._own is None:
+            self._own = rebuilt(data, [array.copy() for array in arrays])
+        elif not known:
+            for own, array in zip(leaves(self._own), arrays, strict=True):
+                cupy.copyto(own, array)
+            self._tape.refresh()
+        self._seen = arrays
+        return data if self._own is None else self._own
 
     def _capture(self, lengths: list[int], state: Tree) -> None:
         kept = rebuilt(state, [array.copy() for array in leaves(state)])

@@ -144,18 +144,28 @@ class Tape:
             return False
         self.instructions = []  # until they are made, there are none
         self._fixed = dict(zip(self._program.data, data, strict=True))
-        calls = self._program.calls
         for node in self._program.nodes:
             if node.value is not None:
                 self._fixed[node] = node.value
             elif node.fixed and node.name != "given":
-                args, options = self._arguments(node, self._array)
-                self._fixed[node] = self._machine.xp.asarray(calls[node.name](*args, **options))
+                self._fixed[node] = self._computed(node)
         self.instructions = [i for run in self._runs for i in self._lowered(run)]
         self.last = list(self._copies())
         self.result = self._array(self._program.outputs[-1])
         self._data = data
         return True
+
+    def refresh(self) -> None:
+        """Compute anew, where it lies, what depends on the data alone: they hold other numbers."""
+        for node in self._program.nodes:
+            computed = node.fixed and node.value is None and node.name != "given"
+            if computed and not node.is_view:
+                self._machine.copy(self._fixed[node], self._computed(node))
+
+    def _computed(self, node: Node) -> Array:
+        """Return the result of a call that is the same at every step."""
+        args, options = self._arguments(node, self._array)
+        return self._machine.xp.asarray(self._program.calls[node.name](*args, **options))
 
     def _array(self, node: Node) -> Any:
         return self._fixed[node] if node.fixed else self._memory.arrays[node]
