@@ -111,6 +111,13 @@ def test_other_data_are_copied_to_one_place(cuda):
     assert captures == [2, 4, 4, 4, 4], "of the first data, and of the place of all others"
 
 
+def test_data_that_come_again_are_seen_again(cuda):
+    backend = backends.get("cupy")
+    data = {factor: backend.asarray(np.full(3, factor)) for factor in (2.0, 3.0)}
+    for factor in (2.0, 3.0, 2.0, 3.0):
+        same(scanned(backend, 9, data[factor]), expected(9, factor))
+
+
 def test_what_depends_on_the_data_alone_changes_with_them(cuda):
     def step(xp, state, x, data):
         fixed = xp.reshape(xp.exp(data[0]).mT, (-1,)) * xp.sum(data[0])
