@@ -244,8 +244,8 @@ def measure_crossover(options: Any, where: dict[str, Any]) -> list[str]:
         ratios,
         [str(width) for width in widths],
         [str(batch) for batch in batches],
-        title=f"Times as fast on {options.backend} as on NumPy: 64-width-width-10, Adam",
-        label="time on NumPy / time",
+        title=f"{options.backend} against NumPy",
+        label="times as fast",
     )
     ax.set_xlabel("batch size")
     ax.set_ylabel("width")
