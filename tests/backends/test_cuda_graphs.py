@@ -15,7 +15,7 @@ from captured import Cuda
 from steps import Case, cases, stacked
 
 from xpnet import Adam, Callback, Dense, Network, Sigmoid, Trainer, backends, parity
-from xpnet.backends import TapeError, cuda_graphs
+from xpnet.backends import TapeError, captured_tape, cuda_graphs
 from xpnet.backends.cublas import Products
 from xpnet.step import make_step
 
@@ -92,7 +92,7 @@ def test_any_number_of_steps(cuda, steps):
     data = backend.asarray(np.full(3, 2.0))
     for _ in range(2):
         same(scanned(backend, steps, data, start=1.0), expected(steps, 2.0, start=1.0))
-    many, few = divmod(steps, cuda_graphs._UNROLLED)
+    many, few = divmod(steps, captured_tape._UNROLLED)
     assert cuda.log.count("launch") == 2 * (many + few)
     assert cuda.log.count("begin") == (many > 0) + (few > 0), "captured once"
 
@@ -181,9 +181,9 @@ def test_the_order_of_the_calls(cuda):
 
 def test_no_garbage_is_collected_while_a_stream_is_captured(cuda, monkeypatch):
     seen = []
-    step = cuda_graphs.CapturedTape._step
+    step = captured_tape.CapturedTape._step
     monkeypatch.setattr(
-        cuda_graphs.CapturedTape, "_step", lambda self: seen.append(gc.isenabled()) or step(self)
+        captured_tape.CapturedTape, "_step", lambda self: seen.append(gc.isenabled()) or step(self)
     )
     backend = backends.get("cupy")
     scanned(backend, 1, backend.asarray(np.ones(3)))

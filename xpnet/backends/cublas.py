@@ -48,12 +48,7 @@ class Products:
         cublas.set_workspace(self._handle, self._workspace.data.ptr, _WORKSPACE)
         if int(os.environ.get("CUPY_TF32", "0")) > 0:  # CuPy's own products take it then too
             cublas.set_math_mode(self._handle, cublas.Math.TF32_TENSOR_OP_MATH)
-        kept = [np.array([1, 0], dtype=name) for name in ("float32", "float64")]
-        addresses = [(a.ctypes.data, a.ctypes.data + a.itemsize) for a in kept]
-        self._kept, self._one_and_zero = (
-            kept,
-            dict(zip(("float32", "float64"), addresses, strict=True)),
-        )
+        self._one_and_zero = {t: np.array([1, 0], dtype=t) for t in ("float32", "float64")}
 
     def instruction(self, a: Array, b: Array, out: Array) -> Instruction:
         """Return the call that writes ``a @ b`` into `out`, whose rows are contiguous.
@@ -64,7 +59,8 @@ class Products:
         """
         self._check(a, b, out)
         lib, single = self._cublas, out.dtype == np.float32
-        one, zero = self._one_and_zero[out.dtype.name]
+        one = self._one_and_zero[out.dtype.name].ctypes.data
+        zero = one + out.itemsize
         # cuBLAS counts along columns: it sees all transposed, and out.mT = b.mT @ a.mT.
         (op_a, ld_a), (op_b, ld_b), (_, ld_out) = map(self._form, (a, b, out))
         sizes = self._handle, op_b, op_a, b.shape[-1], *a.shape[-2:], one

@@ -22,7 +22,8 @@ from .base import (
     bound,
     imported,
 )
-from .cuda_graphs import CapturedTape, CaptureError, Capturer, capturing
+from .captured_tape import CapturedTape
+from .cuda_graphs import CaptureError, Capturer, capturing
 from .cupy_fusion import CuPyNamespace
 from .cupy_slots import CuPySlot
 from .nccl import NCCL, CudaSum
